@@ -52,7 +52,7 @@ def press(page: Any, name: str) -> None:
 
 def wait_for_headline(page: Any, text: str) -> None:
     """Waits until the line at the top contains `text`."""
-    page.locator(".ts-headline", has_text=text).wait_for(timeout=20_000)
+    page.locator(".ts-headline", has_text=text).wait_for(timeout=60_000)
 
 
 def open_pane(page: Any, name: str) -> Any:
@@ -329,7 +329,7 @@ def test_a_pause_before_another_attempt_has_a_look_of_its_own(page: Any) -> None
         move = threading.Thread(target=run_until_stopped, args=[widget])
         move.start()
         try:
-            assert told.wait(30)
+            assert told.wait(60)
             show_pauses(page, widget)
             pause = page.locator(".ts-pauses")
             pause.get_by_text("asked again in 60 s, because openai answered 503").wait_for()
@@ -340,7 +340,7 @@ def test_a_pause_before_another_attempt_has_a_look_of_its_own(page: Any) -> None
             keep_looks(page, "stepper-pause")
         finally:
             stepper.stop()
-            move.join(30)
+            move.join(60)
         assert len(model.requests) == 1
 
 

@@ -244,7 +244,7 @@ def saver(job: Job, moment: Moments) -> Iterator[Any]:
     """Checkpoints beside the ledger: in SQLite, or in the same PostgreSQL."""
     if job.database.startswith("sqlite"):
         conn = sqlite3.connect(
-            job.checkpoints, check_same_thread=False, timeout=30, factory=_connection(moment)
+            job.checkpoints, check_same_thread=False, timeout=60, factory=_connection(moment)
         )
         try:
             yield SqliteSaver(conn)
@@ -292,7 +292,7 @@ def _between(write: Callable[..., Any], name: str, moment: Moments) -> Callable[
 async def asaver(job: Job, moment: Moments) -> AsyncIterator[Any]:
     """The same for tasks."""
     if job.database.startswith("sqlite"):
-        opened = aiosqlite.connect(job.checkpoints, timeout=30, factory=_connection(moment))
+        opened = aiosqlite.connect(job.checkpoints, timeout=60, factory=_connection(moment))
         async with opened as conn:
             yield AsyncSqliteSaver(conn)
     else:

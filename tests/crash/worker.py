@@ -168,7 +168,7 @@ def send(job: Job, moment: Moments, attempt_id: str) -> Usage:
     """The wire, byte by byte enough to die in the middle of it."""
     where = urlsplit(job.url)
     moment("before connect")
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
     connection.connect()
     moment("connected")
     body = json.dumps({"model": "stub-1", "messages": [{"role": "user"}], "stream": job.stream})

@@ -29,7 +29,7 @@ def line(n: int, *, api: str = "chat", path: str | None = None, **response: Any)
 
 
 def ask(cassette: Cassette, url: str, path: str = "/chat/completions") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", cassette.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", cassette.port, timeout=60)
     connection.request("POST", url.removeprefix(cassette.origin) + path, b"{}")
     reply = connection.getresponse()
     result = reply.status, reply.read()

@@ -47,7 +47,7 @@ def test_calls_at_the_same_time_have_threads_of_their_own() -> None:
     barrier = threading.Barrier(40)
 
     async def all_at_once() -> list[bool]:
-        work = [run_in_thread_async(lambda: barrier.wait(20) >= 0, 30) for _ in range(40)]
+        work = [run_in_thread_async(lambda: barrier.wait(60) >= 0, 30) for _ in range(40)]
         return [outcome.value is True for outcome in await asyncio.gather(*work)]
 
     assert all(asyncio.run(all_at_once()))
@@ -59,13 +59,13 @@ def test_a_thread_that_hung_is_never_used_again() -> None:
 
     def hang() -> None:
         hung.append(threading.current_thread())
-        release.wait(20)
+        release.wait(60)
 
     assert run_in_thread(hang, 0.05).timed_out
     assert hung[0].daemon
     others = {run_in_thread(threading.current_thread, 10).value for _ in range(5)}
     release.set()
-    hung[0].join(10)
+    hung[0].join(60)
     assert not hung[0].is_alive()
     others |= {run_in_thread(threading.current_thread, 10).value for _ in range(5)}
     assert hung[0] not in others

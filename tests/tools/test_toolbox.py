@@ -533,7 +533,7 @@ async def test_32_sync_tools_wait_at_the_same_time() -> None:
 
     def meet() -> str:
         """Meet the others."""
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         return "met"
 
     box = Toolbox.of([meet])

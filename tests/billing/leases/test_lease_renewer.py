@@ -95,16 +95,16 @@ def test_a_closed_ledger_renews_nothing_and_leaves_no_connection_open(open_book:
 
     def wait_once(*_: Any) -> None:
         in_renewal.set()
-        may_go_on.wait(30)
+        may_go_on.wait(60)
 
     event.listen(book.ledger.store.engine, "before_cursor_execute", wait_once)
-    assert in_renewal.wait(30)
+    assert in_renewal.wait(60)
     pool = book.ledger.store.engine.pool
     closing = threading.Thread(target=book.ledger.close)
     closing.start()
     closing.join(0.05)
     assert closing.is_alive()  # it waits for the renewal
     may_go_on.set()
-    closing.join(30)
+    closing.join(60)
     assert book.ledger.leases._thread is None
     assert pool.checkedout() == 0

@@ -84,11 +84,11 @@ def test_a_forked_process_goes_on_with_the_ledger_of_its_parent(open_book: Open)
     def hold_the_lock() -> None:
         with leases._changed:
             held.set()
-            forked.wait(30)
+            forked.wait(60)
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(hold_the_lock)
-        assert held.wait(30)
+        assert held.wait(60)
         child = os.fork()
         if child == 0:
             signal.alarm(30)  # a child that hangs is killed, and the test fails
@@ -123,7 +123,7 @@ def test_an_answer_being_stored_while_its_call_begins_again_is_used(open_book: O
 
     with ThreadPoolExecutor(1) as threads:
         stored = threads.submit(slow.ledger.store.run, answer_slowly)
-        assert open_now.wait(30)
+        assert open_now.wait(60)
         assert heir.begin().reply == "{}"
         stored.result()
 
@@ -162,7 +162,7 @@ async def test_a_cancelled_task_does_not_stop_a_transaction(open_book: Open) -> 
 
     def slow(tx: Any) -> None:
         entered.set()
-        go.wait(10)
+        go.wait(60)
         begin(tx, book.call, call_id="c", request_sha="x", usd=None)
 
     task = asyncio.create_task(book.ledger.store.arun(slow))

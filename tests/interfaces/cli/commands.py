@@ -18,6 +18,7 @@ from tests.paths import LEAN
 
 TURNGRAPH = str(Path(sys.executable).parent / "turngraph")
 KEY = "sk-planted-0815-do-not-show"
+PATIENCE_S = 120.0
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -91,11 +92,11 @@ class Terminal:
         """Press `keys`; `\\x03` is ctrl-c, `\\x04` ctrl-d."""
         os.write(self._ours, keys.encode())
 
-    def until(self, text: str, *, within_s: float = 30.0) -> str:
+    def until(self, text: str) -> str:
         """What is shown from here until `text` has appeared. Fails with all that was shown where it
         does not.
         """
-        ends_at = time.monotonic() + within_s
+        ends_at = time.monotonic() + PATIENCE_S
         while (place := self.shown.find(text, self._read_to)) < 0:
             assert time.monotonic() < ends_at, f"{text!r} never came; shown: {self.shown!r}"
             assert self.read(0.1) or self.process.poll() is None, (
@@ -105,16 +106,16 @@ class Terminal:
         self._read_to = place + len(text)
         return seen
 
-    def wait_for(self, happened: Callable[[], bool], *, within_s: float = 30.0) -> None:
+    def wait_for(self, happened: Callable[[], bool]) -> None:
         """Read on until something has happened elsewhere."""
-        ends_at = time.monotonic() + within_s
+        ends_at = time.monotonic() + PATIENCE_S
         while not happened():
             assert time.monotonic() < ends_at, f"it never happened; shown: {self.shown!r}"
             self.read(0.05)
 
-    def end(self, *, within_s: float = 30.0) -> int:
+    def end(self) -> int:
         """Wait for the command to end, reading on; its exit code."""
-        ends_at = time.monotonic() + within_s
+        ends_at = time.monotonic() + PATIENCE_S
         while self.process.poll() is None:
             assert time.monotonic() < ends_at, f"still running; shown: {self.shown!r}"
             self.read(0.1)

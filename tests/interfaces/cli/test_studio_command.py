@@ -48,17 +48,17 @@ def test_the_agent_and_the_command_on_a_page_open_a_graph(page: str, tmp_path: P
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("The studio is open at ").strip()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        root = opener.open(url, timeout=20).url
-        (graph,) = json.loads(opener.open(f"{root}api/studio", timeout=20).read())["graphs"]
+        root = opener.open(url, timeout=60).url
+        (graph,) = json.loads(opener.open(f"{root}api/studio", timeout=60).read())["graphs"]
         assert (graph["name"], graph["problem"]) == (arguments, "")
         body = {"graph": arguments, "input": {"messages": [["user", "Hi"]]}}
         headers = {"Content-Type": "application/json"}
         asked = urllib.request.Request(f"{root}api/walks", json.dumps(body).encode(), headers)
-        walk = json.loads(opener.open(asked, timeout=20).read())["id"]
-        about = json.loads(opener.open(f"{root}api/walks/{walk}", timeout=20).read())
+        walk = json.loads(opener.open(asked, timeout=60).read())["id"]
+        about = json.loads(opener.open(f"{root}api/walks/{walk}", timeout=60).read())
         assert about["at"] == "0: start → prep_first_request"
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def test_it_serves_the_graphs_of_langgraph_json_until_ctrl_c(tmp_path: Path) -> None:
@@ -69,17 +69,17 @@ def test_it_serves_the_graphs_of_langgraph_json_until_ctrl_c(tmp_path: Path) -> 
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("The studio is open at ").strip()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        page = opener.open(url, timeout=20)
+        page = opener.open(url, timeout=60)
         assert b"turngraph studio" in page.read()
         assert "token" not in page.url
-        answer = opener.open(page.url + "api/studio", timeout=20)
+        answer = opener.open(page.url + "api/studio", timeout=60)
         studio = json.loads(answer.read())
         assert ([graph["name"] for graph in studio["graphs"]], studio["has_ledger"]) == (
             ["mine"],
             True,
         )
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "")
     assert err == "Ctrl-c closes it.\n"
 

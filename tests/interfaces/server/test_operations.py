@@ -173,7 +173,7 @@ def test_the_same_request_in_flight_is_a_conflict_and_a_crowd_is_refused(
 
 def _post(url: str, body: Any, headers: dict[str, str]) -> Any:
     sent = {"authorization": "Bearer acme", **headers}
-    return httpx2.post(f"{url}/v1/chat/completions", json=body, headers=sent, timeout=30)
+    return httpx2.post(f"{url}/v1/chat/completions", json=body, headers=sent, timeout=60)
 
 
 def _metrics(url: str) -> str:

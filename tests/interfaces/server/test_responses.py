@@ -518,7 +518,7 @@ def test_a_stream_that_outlives_the_drain_ends_with_an_error(api: str) -> None:
                 f"{served}/v1/{path}",
                 json=body,
                 headers={"authorization": "Bearer acme"},
-                timeout=30,
+                timeout=60,
             ) as answer,
         ):
             lines = answer.iter_lines()

@@ -76,7 +76,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def logged_in(url: str, key: str) -> Iterator[httpx.Client]:
     """Yields a browser that has logged in with a key."""
     headers = {"Origin": url}
-    with httpx.Client(base_url=f"{url}/studio/", headers=headers, timeout=20) as browser:
+    with httpx.Client(base_url=f"{url}/studio/", headers=headers, timeout=60) as browser:
         answer = browser.post("login", data={"key": key})
         assert (answer.status_code, answer.headers["location"]) == (303, "./"), answer.text
         yield browser
@@ -125,7 +125,7 @@ def test_no_web_socket_is_opened(served: Served) -> None:
     with logged_in(served.url, "acme") as browser:
         cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     for more in ("", f"Cookie: {cookie}\r\n"):
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(
                 (
                     f"GET /studio/api/changes HTTP/1.1\r\nHost: {host}:{port}\r\n{more}"

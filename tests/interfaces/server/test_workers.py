@@ -79,7 +79,7 @@ def test_workers_reload_are_replaced_drain_and_end(tmp_path: Path) -> None:
             assert next(endless)
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         assert not any(map(is_running, workers))
 
 

@@ -523,7 +523,7 @@ async def test_it_steps_inside_a_running_event_loop_and_from_other_threads(
     stepper.step()
     worker = threading.Thread(target=lambda: asyncio.run(stepper.astep()))
     worker.start()
-    worker.join(10)
+    worker.join(60)
     assert stepper.now.nodes == ("dispatch_tools",) * 2
     await asyncio.gather(stepper.astep(), stepper.astep())
     await stepper.arun()

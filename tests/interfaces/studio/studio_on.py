@@ -160,7 +160,7 @@ class Studio:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, str, Mapping[str, str]]:
         """Sends a request exactly as it is given; returns status, text and headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"Content-Type": "application/json", **(headers or {})}
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         try:
@@ -202,5 +202,5 @@ def running(folder: Path, references: list[str], ledger: Ledger | None = None) -
             yield Studio(server, folder)
         finally:
             server.stop()
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()

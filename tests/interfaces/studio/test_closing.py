@@ -47,7 +47,7 @@ def studio(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 def ask(address: str, method: str, path: str, body: object = None) -> str:
     """Sends a request with the studio's cookie, and returns the text of the answer."""
     port, token = re.findall(r":(\d+)/\?token=(\S+)", address)[0]
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
     cookie = f"turngraph-studio-{port}={token}"
     headers = {"Content-Type": "application/json", "Cookie": cookie}
     connection.request(method, path, json.dumps(body), headers)
@@ -66,7 +66,7 @@ def test_ctrl_c_ends_the_studio_while_a_node_never_returns(
     walk = json.loads(ask(address, "POST", "/api/walks", begin))["id"]
     ask(address, "POST", f"/api/walks/{walk}/moves", {"client": "c", "message": {"action": "step"}})
     studio.send_signal(signal.SIGINT)
-    _, said = studio.communicate(timeout=40)
+    _, said = studio.communicate(timeout=60)
     assert "code of your graphs is still running" in said
 
 
@@ -85,5 +85,5 @@ def test_a_file_that_hangs_on_import_is_named_on_the_page_and_ctrl_c_ends_the_st
             break
     assert "still being imported" in page
     studio.send_signal(signal.SIGINT)
-    _, said = studio.communicate(timeout=40)
+    _, said = studio.communicate(timeout=60)
     assert "code of your graphs is still running" in said

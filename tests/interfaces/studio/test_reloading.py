@@ -52,7 +52,7 @@ def test_an_open_run_is_told_of_a_broken_file_until_it_is_mended(
     text = file.read_text()
 
     def told(**expected: Any) -> dict[str, Any]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while any(text not in (seen := view(studio, walk))[at] for at, text in expected.items()):
             assert time.monotonic() < deadline, seen["note"] + seen["problem"]
         return seen

@@ -72,7 +72,7 @@ def full_name(studio: Studio, name: str) -> str:
 
 def view(studio: Studio, walk: str) -> dict[str, Any]:
     """Returns what a page that is opened now is told first."""
-    connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=60)
     connection.request("GET", f"/api/walks/{walk}/events", headers={"Cookie": studio.cookie})
     answer = connection.getresponse()
     told: dict[str, Any] = {}
@@ -88,7 +88,7 @@ def move(studio: Studio, walk: str, action: str, **more: Any) -> dict[str, Any]:
     """Makes a move and returns the view after it."""
     body = {"client": "test", "message": {"action": action, **more}}
     studio.ask("POST", f"/api/walks/{walk}/moves", body)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (seen := view(studio, walk))["moving"]:
         assert time.monotonic() < deadline
     return seen
@@ -314,7 +314,7 @@ def test_a_step_that_takes_too_long_is_stopped(studio: Studio) -> None:
 def test_tokens_arrive_while_the_step_runs(studio: Studio) -> None:
     """The page hears them before the view that holds the answer."""
     walk = start(studio, "turn", ask("Say something about the sea, please."))
-    connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=60)
     connection.request("GET", f"/api/walks/{walk}/events", headers={"Cookie": studio.cookie})
     answer = connection.getresponse()
     studio.ask("POST", f"/api/walks/{walk}/moves", {"client": "t", "message": {"action": "run"}})
