@@ -35,9 +35,15 @@ def usage_of(message: AIMessage) -> Usage | None:
     sides = (_count(metadata["input_tokens"]), _count(metadata["output_tokens"]))
     # A total beside a number that is no count tells nothing about that side.
     total = None if None in sides else _count(metadata["total_tokens"])
+    if total is not None and str(total) == f"{sides[0]}{sides[1]}" and total != sum(_known(sides)):
+        # The counts came as text, which LangChain joined: nothing here is a count.
+        sides, total = (None, None), None
+    elif total is not None and 0 in sides and total > sum(_known(sides)):
+        # LangChain writes 0 for a count that was left out. The total says what it was.
+        sides = (sides[0] or None, sides[1] or None)
     reasoning = _count(out.get("reasoning"))
     written = sides[1]
-    if reasoning and total is not None and total == sum(filter(None, sides)) + reasoning:
+    if reasoning and total is not None and total == sum(_known(sides)) + reasoning:
         written = (written or 0) + reasoning  # xAI counts reasoning beside the answer
     return Usage(
         input_tokens=sides[0],
@@ -52,6 +58,10 @@ def usage_of(message: AIMessage) -> Usage | None:
     )
 
 
+def _known(sides: tuple[int | None, int | None]) -> list[int]:
+    return [side for side in sides if side is not None]
+
+
 def _reported_cost(raw: object) -> Decimal | None:
     """The cost in USD that OpenRouter or xAI reports beside its counts, or None."""
     if not isinstance(raw, Mapping):
@@ -60,7 +70,9 @@ def _reported_cost(raw: object) -> Decimal | None:
     if raw.get("is_byok") is True:
         # With the caller's own key `cost` is the router's fee alone.
         details = raw.get("cost_details")
-        upstream = _amount(details.get("upstream_inference_cost")) if details else None
+        if not isinstance(details, Mapping):
+            return None
+        upstream = _amount(details.get("upstream_inference_cost"))
         return None if upstream is None else upstream + (fee or Decimal(0))
     ticks = _amount(raw.get("cost_in_usd_ticks"), units_per_usd=_TICKS_PER_USD)
     # Zero ticks is what Azure reports for xAI's models, which it bills itself.
@@ -77,6 +89,10 @@ def _amount(value: object, units_per_usd: int = 1) -> Decimal | None:
     return amount if amount.is_finite() and 0 <= amount <= _MAX_USD else None
 
 
-def _count(tokens: int | None) -> int | None:
-    """Returns `tokens`, or None if no call can have used that many. LangChain checks no numbers."""
-    return tokens if tokens is not None and 0 <= tokens <= MAX_TOKENS else None
+def _count(tokens: object) -> int | None:
+    """Returns `tokens`, or None if it is no number that a call can have used. LangChain checks no
+    numbers, and passes on text.
+    """
+    if isinstance(tokens, bool) or not isinstance(tokens, int | float):
+        return None
+    return int(tokens) if 0 <= tokens <= MAX_TOKENS else None

@@ -106,3 +106,27 @@ def test_reasoning_beside_the_answer_is_charged() -> None:
     read = usage_of(AIMessage("4", usage_metadata=usage))
     assert read is not None
     assert (read.output_tokens, read.reasoning_tokens) == (32, 30)
+
+
+def counted(read: Any, written: Any, total: Any) -> tuple[int | None, int | None, int | None]:
+    """The counts that are left of those in LangChain's form, which it does not check."""
+    message = AIMessage("4")
+    message.usage_metadata = {"input_tokens": read, "output_tokens": written, "total_tokens": total}
+    usage = usage_of(message)
+    assert usage is not None
+    return usage.input_tokens, usage.output_tokens, usage.total_tokens
+
+
+def test_counts_that_came_as_text_are_none() -> None:
+    """LangChain adds "1000" and "100" to 1000100 in a stream, which was charged."""
+    assert counted("1000", "100", "1000100") == (None, None, None)
+    assert counted(1000, 100, 1000100) == (None, None, None)
+    assert counted(True, 100, 101) == (None, 100, None)
+
+
+def test_a_side_that_was_left_out_follows_from_the_total() -> None:
+    """LangChain writes 0 for it."""
+    assert counted(0, 100, 1100) == (None, 100, 1100)
+    assert counted(1000, 0, 1100) == (1000, None, 1100)
+    assert counted(1000, 0, 1000) == (1000, 0, 1000)
+    assert counted(1000.0, 100.0, 1100.0) == (1000, 100, 1100)
