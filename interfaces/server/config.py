@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from turngraph.billing.budget import Budget
+from turngraph.interfaces.config_file import read_config_file
 from turngraph.interfaces.server.passthrough.settings import PassthroughConfig
 from turngraph.state.base import Frozen
 from turngraph.state.errors import ErrorKind, TurnConfigurationError
@@ -217,13 +218,7 @@ def read_config(file: Path) -> ServerConfig:
     Raises TurnConfigurationError that names the first wrong member, or says why the file cannot be
     read.
     """
-    try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except OSError as exc:
-        raise TurnConfigurationError(f"`{file}` cannot be read: {exc.strerror}.") from exc
-    except ValueError as exc:
-        raise TurnConfigurationError(f"`{file}` cannot be read: {exc}.") from exc
-    return checked_config(content, f"`{file}`")
+    return checked_config(read_config_file(file, tomllib.loads), f"`{file}`")
 
 
 def checked_config(content: Mapping[str, Any], source: str) -> ServerConfig:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from turngraph.interfaces.config_file import read_config_file
 from turngraph.state.errors import TurnConfigurationError
 
 __all__ = ["CONFIG_FILE", "Project", "read_project"]
@@ -45,16 +46,13 @@ def read_project(folder: Path) -> Project:
     file = folder / CONFIG_FILE
     if not file.is_file():
         return Project(folder)
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except OSError as exc:
-        raise TurnConfigurationError(f"`{file}` cannot be read: {exc.strerror}.") from exc
-    except ValueError as exc:
-        raise TurnConfigurationError(f"`{file}` cannot be read: {exc}.") from exc
+    content = read_config_file(file, json.loads)
     if not isinstance(content, dict) or not isinstance(content.get("graphs", {}), dict):
         raise TurnConfigurationError(
             f"`{file}` is no langgraph.json: it must be an object whose member `graphs` is one too."
         )
+    if not isinstance(content.get("dependencies", []), list):
+        raise TurnConfigurationError(f"`{file}`: `dependencies` must be a list.")
     paths = [each for each in content.get("dependencies", ()) if str(each).startswith(".")]
     return Project(
         folder,
