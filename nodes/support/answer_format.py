@@ -30,6 +30,8 @@ __all__ = [
 
 _MAX_MISTAKES: Final = 3
 """Mistakes that are named. A model corrects them and answers again."""
+_MAX_ERROR: Final = 200
+"""Characters of the error of a class's own check that are shown."""
 _MARKDOWN: Final = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)```\s*", re.DOTALL)
 _REPAIR: Final = "repair-"
 """How the id of a message begins that asks for an answer in the right format."""
@@ -126,6 +128,9 @@ def _instance(text: str, kind: Any) -> ParsedAnswer:
             f"at `{'.'.join(map(str, error['loc'])) or '$'}`: {error['msg']}"
             for error in exc.errors(include_url=False, include_context=False, include_input=False)
         ]
+    except Exception as exc:  # noqa: BLE001  a validator of the user's: the answer is paid for
+        text = " ".join(str(exc).split())[:_MAX_ERROR]
+        mistakes = [f"the check of `{kind.__name__}` raised {type(exc).__name__}: {text}"]
     return _misfitting(mistakes)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, NotRequired, TypeVar
 import pydantic.v1
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from typing_extensions import TypedDict
 
 from tests.turns import Run, ask, both_apis, both_ways, config, result_of, streamed_or_not, turn_on
@@ -321,3 +321,28 @@ def test_a_turn_continues_an_answer_that_the_vendor_stored() -> None:
         body = model.requests[1].body
     assert body["previous_response_id"] == first
     assert [item["role"] for item in body["input"]] == ["user"]
+
+
+class Checked(BaseModel):
+    n: int
+
+    @field_validator("n")
+    @classmethod
+    def _check(cls, n: int) -> int:
+        return {1: 1}[n]
+
+
+def test_a_check_of_the_users_that_raises_is_a_mistake_in_the_answer() -> None:
+    """The answer is paid for: a KeyError out of a validator must not lose the result."""
+    result = run(Say('{"n": 2}'), response_format=Checked)
+    assert (result.status, result.answer) == ("invalid_answer", '{"n": 2}')
+    assert result.error is not None
+    assert "the check of `Checked` raised KeyError" in result.error.message
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "#/$defs/Q"}, {"properties": {"n": {"$ref": "#q"}}}])
+def test_a_schema_that_refers_to_what_it_does_not_hold_is_refused(schema: dict[str, Any]) -> None:
+    """It was an error of another package when the answer was checked."""
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    with pytest.raises(TurnConfigurationError, match="which it does not hold"):
+        chat_turn("scripted", response_format=form)
