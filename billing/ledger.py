@@ -19,6 +19,7 @@ from turngraph.billing.errors import LedgerError
 from turngraph.billing.ledger_reports import LedgerReports
 from turngraph.billing.operations.results import Policy, Swept
 from turngraph.billing.store.calls import Settled
+from turngraph.state.connected import Connected
 
 if TYPE_CHECKING:
     from turngraph.billing.operations.sweeper import Lookup
@@ -29,7 +30,7 @@ __all__ = ["Ledger"]
 _RETRY_DELAYS_S: Final = (0.02, 0.1, 0.5, 2.0)
 
 
-class Ledger(LedgerReports):
+class Ledger(Connected, LedgerReports):
     """A database with one row per request on the wire and one net charge per row.
 
     The tables are created, or brought up to date, at the first use. A ledger may be used from many

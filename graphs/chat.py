@@ -11,7 +11,7 @@ from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer
 
 from turngraph.billing.pricing.prices import Prices
-from turngraph.graphs.argument_kinds import check_kinds, check_nodes
+from turngraph.graphs.argument_kinds import check_arguments, check_nodes
 from turngraph.graphs.arguments import (
     SCRIPTED,
     ModelPrices,
@@ -151,7 +151,7 @@ def chat_turn(
         >>> turn.run("What is 6 * 7?").tool_runs[0].content
         '42'
     """
-    check_kinds(locals())  # the arguments: nothing else has a name yet
+    check_arguments(locals())  # the arguments: nothing else has a name yet
     keeper = ledger_from(ledger)
     if keeper is None:
         _check_unused(budget=budget, replay=replay, require_marks=require_marks)

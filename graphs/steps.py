@@ -18,6 +18,7 @@ from turngraph.state.errors import TurnConfigurationError
 __all__ = [
     "Steps",
     "check_can_stop",
+    "inherited",
     "invoked",
     "is_invoked",
     "keeps_checkpoints",
@@ -117,10 +118,10 @@ def is_invoked(config: RunnableConfig | None) -> bool:
 
 def keeps_checkpoints(graph: "_Graph", config: RunnableConfig | None) -> bool:
     """Whether this run of `graph` stores checkpoints, in its own checkpointer or its parent's."""
-    return bool(graph.checkpointer or _inherited(config).get(_PARENT_CHECKPOINTER))
+    return bool(graph.checkpointer or inherited(config).get(_PARENT_CHECKPOINTER))
 
 
-def _inherited(config: RunnableConfig | None) -> Mapping[str, object]:
+def inherited(config: RunnableConfig | None) -> Mapping[str, object]:
     """The `configurable` of `config`, with what LangGraph adds to it from the run around this one:
     all of it, also where a function calls the turn, unless `config` names a thread of its own.
     """

@@ -8,6 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateSnapshot
 
+from turngraph.graphs.run_config import check_config
 from turngraph.providers.writing.openai_messages import openai_messages
 from turngraph.state.result import TurnResult
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
@@ -20,12 +21,18 @@ class StoredStates(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
     `TurnResult.openai_messages` is given the messages of the state that it is read in.
     """
 
+    def _check_config(self, config: RunnableConfig | None) -> None:
+        """Raises TurnInvocationError for a configuration of wrong kinds or without a thread."""
+        check_config(config, checkpointer=self.checkpointer, bound=self.config)
+
     def get_state(self, config: RunnableConfig, *, subgraphs: bool = False) -> StateSnapshot:
         """LangGraph's `get_state`."""
+        self._check_config(config)
         return _with_conversation(super().get_state(config, subgraphs=subgraphs))
 
     async def aget_state(self, config: RunnableConfig, *, subgraphs: bool = False) -> StateSnapshot:
         """Async version of `get_state`."""
+        self._check_config(config)
         return _with_conversation(await super().aget_state(config, subgraphs=subgraphs))
 
     def get_state_history(
@@ -37,6 +44,7 @@ class StoredStates(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         limit: int | None = None,
     ) -> Iterator[StateSnapshot]:
         """LangGraph's `get_state_history`."""
+        self._check_config(config)
         for snapshot in super().get_state_history(
             config, filter=filter, before=before, limit=limit
         ):
@@ -51,6 +59,7 @@ class StoredStates(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         limit: int | None = None,
     ) -> AsyncIterator[StateSnapshot]:
         """Async version of `get_state_history`."""
+        self._check_config(config)
         async for snapshot in super().aget_state_history(
             config, filter=filter, before=before, limit=limit
         ):

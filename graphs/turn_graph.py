@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, NoReturn, Self, get_type_hints
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -13,6 +13,7 @@ from pydantic import BaseModel, create_model
 from turngraph.graphs.admitted_runs import AdmittedRuns
 from turngraph.graphs.durability import with_durability
 from turngraph.graphs.result_runs import ResultRuns
+from turngraph.graphs.run_config import check_run_arguments
 from turngraph.graphs.run_input import (
     checked_input,
     checked_updates,
@@ -28,7 +29,7 @@ from turngraph.graphs.stored_states import StoredStates
 from turngraph.graphs.strict_serde import turn_checkpointer
 from turngraph.graphs.traced_runs import atraced, traced
 from turngraph.graphs.typed_runs import TypedRuns
-from turngraph.state.errors import TurnInvocationError
+from turngraph.state.errors import TurnConfigurationError, TurnInvocationError
 from turngraph.state.limits import MESSAGE_CHARS
 from turngraph.state.turn import TurnInput
 
@@ -91,6 +92,19 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
     telemetry: "Telemetry | None" = None
     """What follows each run from outside."""
 
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # Its connections cannot be copied, and a run keeps nothing in the graph.
+        return self.copy()
+
+    def __reduce__(self) -> NoReturn:
+        raise TurnConfigurationError(
+            "A turn holds connections and functions, so it is not pickled: build it in the process "
+            "that runs it."
+        )
+
     def stream(
         self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> Iterator[Any]:
@@ -141,6 +155,8 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
         self, input: object, config: RunnableConfig | None, arguments: Mapping[str, object]
     ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
         """The checked input, the configuration and the arguments to stream with."""
+        self._check_config(config)
+        check_run_arguments(arguments)
         of_turn = keys_of_turn(input, config)
         given = with_payer(checked_input(of_turn, message_chars=self.message_chars), config)
         if self.asks_person:
@@ -159,6 +175,8 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
         """LangGraph's `invoke`, on a checked input. Raises what `stream` raises, and
         TurnInvocationError for None where no run is there to go on.
         """
+        self._check_config(config)
+        check_run_arguments(kwargs)
         try:
             return super().invoke(input, invoked(config, kwargs), **kwargs)
         except EmptyInputError as exc:
@@ -166,6 +184,8 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Async version of `invoke`."""
+        self._check_config(config)
+        check_run_arguments(kwargs)
         try:
             return await super().ainvoke(input, invoked(config, kwargs), **kwargs)
         except EmptyInputError as exc:
@@ -186,12 +206,14 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """LangGraph's `bulk_update_state` (and so `update_state`), on checked values."""
+        self._check_config(config)
         return super().bulk_update_state(config, checked_updates(supersteps))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """LangGraph's `abulk_update_state` (and so `aupdate_state`), on checked values."""
+        self._check_config(config)
         return await super().abulk_update_state(config, checked_updates(supersteps))
 
     def _apply_checkpointer_allowlist(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import BaseMessage
 from pydantic import JsonValue
@@ -22,6 +22,7 @@ from turngraph.providers.wire.sdk_transport import SdkTransport
 from turngraph.providers.wire.transport import Transport
 from turngraph.providers.wire.wire import OnChunk, Wire
 from turngraph.providers.writing.payload import Payload, build_payload
+from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError, TurnValueError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.messages import coerce_message
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["OnChunk", "OpenAIProvider"]
 
 
-class OpenAIProvider(Wire):
+class OpenAIProvider(Connected, Wire):
     """A model at an OpenAI-compatible endpoint: builds the exact JSON, sends it, reads the answer.
 
     One provider serves any number of turns, threads and event loops, because it keeps nothing of a
@@ -58,6 +59,11 @@ class OpenAIProvider(Wire):
     """
 
     def __init__(self, config: ProviderConfig, *, transport: Transport | None = None) -> None:
+        if not isinstance(config, ProviderConfig):
+            raise TurnConfigurationError(
+                f"`config` is a {type(config).__name__}; it must be a ProviderConfig: "
+                "`ProviderConfig(vendor='openai', model='gpt-5-mini')`."
+            )
         choice = explain_api(
             config.model, config.base_url, config.api, vendor=config.vendor, needs=needs_of(config)
         )
@@ -84,19 +90,6 @@ class OpenAIProvider(Wire):
 
     def __repr__(self) -> str:
         return f"OpenAIProvider({self.vendor}:{self.config.model}, api={self.api})"
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        # Connections cannot be copied, and nothing else here could change what is sent.
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        raise TurnConfigurationError(
-            "A provider holds connections and a key, so it is not pickled: make it where it is "
-            "used, from a configuration."
-        )
 
     def payload(self, request: ChatRequest, messages: Sequence[BaseMessage]) -> Payload:
         """Returns the exact JSON for `request` and `messages`, and what was left out of it.

@@ -33,6 +33,8 @@ from turngraph.scripted.responder.token_counter import PromptCache, count_usage,
 from turngraph.scripted.responses.response_store import ResponseStore
 from turngraph.scripted.script import Cut, Fail, Hang, Raw, ScriptStep, Step
 from turngraph.scripted.sending import send_cut, send_events, send_failure, send_json, send_raw
+from turngraph.state.connected import Connected
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ BASE_PATH: Final = re.compile(r"/(?:openai/)?(?:v1|deployments/[^/]+)/")
 """What stands before `chat/completions` in a path: OpenAI's base path, or Azure's."""
 
 
-class ScriptedModel(LoopbackServer):
+class ScriptedModel(Connected, LoopbackServer):
     """Serves Chat Completions and Responses at `base_url`, as JSON and as streams.
 
     No key, no network and no language model is needed.
@@ -107,9 +109,13 @@ class ScriptedModel(LoopbackServer):
         port: int = 0,
     ) -> None:
         super().__init__(self._serve_one, port=port)
+        if not isinstance(script, Sequence):
+            raise TurnConfigurationError(
+                f"`script` is a {type(script).__name__}; it must be a list of steps."
+            )
         for step in script:
             if not isinstance(step, Step) and not callable(step):
-                raise TypeError(
+                raise TurnConfigurationError(
                     f"A script cannot hold {type(step).__name__}. Its steps are Say, Call, Refuse, "
                     "Fail, Hang, Cut, Raw, and functions that return one of these."
                 )

@@ -105,7 +105,7 @@ def _annotations(tool: BaseTool) -> dict[str, Any]:
     try:
         own = get_type_hints(_function(tool), include_extras=True)
         schema = get_type_hints(tool.args_schema, include_extras=True) if has_model else {}
-    except (NameError, TypeError):
+    except Exception:  # noqa: BLE001  evaluating what somebody wrote may raise anything
         # A name that only type checkers know. Pydantic has refused it already, or needs no hint.
         return {}
     return own | schema

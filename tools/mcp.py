@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
+from turngraph.state.argument_kinds import Kind, check_kinds, is_number
+from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.mcp_session import CONNECT_S, McpSession, innermost_error
 from turngraph.tools.running import BackgroundLoop
@@ -20,10 +22,21 @@ if TYPE_CHECKING:
 __all__ = ["McpServers"]
 
 T = TypeVar("T")
+_KINDS: Final[Mapping[str, Kind]] = {
+    "servers": Kind(
+        lambda value: (
+            isinstance(value, Mapping) and all(isinstance(each, Mapping) for each in value.values())
+        ),
+        "an object of connection settings by name: "
+        "`{'files': {'transport': 'stdio', 'command': 'mcp-files', 'args': []}}`",
+    ),
+    "timeout_s": Kind(is_number, "a number of seconds of at least 0"),
+    "connect_timeout_s": Kind(is_number, "a number of seconds of at least 0"),
+}
 CLOSE_S: Final = 10.0
 
 
-class McpServers:
+class McpServers(Connected):
     """The tools of one or more MCP servers, each given by its connection settings.
 
         servers = McpServers({
@@ -39,6 +52,8 @@ class McpServers:
 
     `timeout_s` is the time of one call, and `connect_timeout_s` the time in which a server must
     have started and answered the first time; both in seconds.
+
+    Raises TurnConfigurationError for a value that is not allowed.
     """
 
     def __init__(
@@ -48,6 +63,7 @@ class McpServers:
         timeout_s: float = 60.0,
         connect_timeout_s: float = CONNECT_S,
     ) -> None:
+        check_kinds(_KINDS, locals())
         self._timeout_s, self._connect_timeout_s = timeout_s, connect_timeout_s
         self._loop = BackgroundLoop()
         self._servers = {

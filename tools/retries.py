@@ -1,9 +1,11 @@
 """Retries of a tool: only after the error classes that its `Retry` names, never after a timeout."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+from turngraph.state.argument_kinds import Kind, check_kinds, is_number
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.running import Outcome
 
@@ -13,6 +15,20 @@ T = TypeVar("T")
 
 MAX_ATTEMPTS = 10
 """More attempts hide a broken tool and keep the caller waiting."""
+
+
+def _is_error_class(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)
+
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "attempts": Kind(lambda value: type(value) is int, "a whole number"),
+    "on": Kind(
+        lambda value: isinstance(value, tuple) and all(map(_is_error_class, value)),
+        "a tuple of classes of Exception: `on=(ConnectionError,)`",
+    ),
+    "wait_s": Kind(is_number, "a number of seconds of at least 0"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +51,11 @@ class Retry:
     """Seconds before the second attempt; doubled before each further one."""
 
     def __post_init__(self) -> None:
+        check_kinds(_KINDS, {name: getattr(self, name) for name in _KINDS})
         if not 1 <= self.attempts <= MAX_ATTEMPTS:
             raise TurnConfigurationError(
                 f"A Retry has 1 to {MAX_ATTEMPTS} attempts, not {self.attempts}."
             )
-        if self.wait_s < 0:
-            raise TurnConfigurationError(
-                f"A Retry waits 0 seconds or more, not wait_s={self.wait_s:g}."
-            )
-        if not all(issubclass(kind, Exception) for kind in self.on):
-            raise TurnConfigurationError("A Retry takes classes of Exception in `on`.")
 
 
 @dataclass(slots=True)

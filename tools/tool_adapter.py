@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from langchain_core.tools import BaseTool
-from pydantic import ValidationError
 
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import ToolSpec
@@ -91,9 +90,9 @@ def tool_spec(tool: BaseTool) -> ToolSpec:
         raise TurnConfigurationError(
             f"The schema of tool `{tool.name}` is nested too deep, or refers to itself without end."
         ) from None
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
+    except Exception as error:  # annotations in text are evaluated: anything may be raised
         raise TurnConfigurationError(
-            f"Tool `{tool.name}` has no JSON schema: {str(error)[:300]}"
+            f"Tool `{tool.name}` has no JSON schema: {_fault(error)}"
         ) from error
 
 
@@ -133,6 +132,15 @@ def _check_effects(tool: BaseTool) -> None:
         )
 
 
+def _fault(error: Exception) -> str:
+    if isinstance(error, NameError) and error.name:
+        return (
+            f"an annotation says `{error.name}`, which is not defined when the program runs. "
+            "Import it outside of `if TYPE_CHECKING`, or write the type that the model gives."
+        )
+    return str(error)[:300]
+
+
 def _returns_command(tool: BaseTool) -> bool:
     """Whether the function of `tool` is annotated to return LangGraph's `Command`."""
     from langgraph.types import Command
@@ -140,7 +148,7 @@ def _returns_command(tool: BaseTool) -> bool:
     function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
     try:
         returned = get_type_hints(function).get("return")
-    except (NameError, TypeError):  # a name that only type checkers know
+    except Exception:  # noqa: BLE001  evaluating what somebody wrote may raise anything
         annotation = getattr(function, "__annotations__", {}).get("return")
         return isinstance(annotation, str) and COMMAND.search(annotation) is not None
     return _mentions(returned, Command)
@@ -163,9 +171,9 @@ def _tool_from_function(function: Callable[..., Any]) -> BaseTool:
         made: BaseTool = tool(name, description=None if docstring else name.replace("_", " "))(
             function
         )
-    except (TypeError, ValueError, NameError) as error:
+    except Exception as error:  # annotations in text are evaluated: anything may be raised
         raise TurnConfigurationError(
-            f"The function `{name}` cannot become a tool: {str(error)[:300]}"
+            f"The function `{name}` cannot become a tool: {_fault(error)}"
         ) from error
     _check_effects(made)
     return made

@@ -92,6 +92,9 @@ class GenaiCatalog:
         # A cache per catalog, not per process: a new catalog reads updated tables.
         object.__setattr__(self, "_known", lru_cache(maxsize=4096)(_look_up))
 
+    def __reduce__(self) -> Any:
+        return GenaiCatalog, ()  # the cache is not pickled
+
     def find(self, key: PriceKey) -> Listed | None:
         """Returns the listed rates of `key`, or `None`."""
         known: tuple[Listing, str] | None = self._known(key.vendor, key.model, key.base_url)

@@ -45,6 +45,7 @@ from turngraph.billing.store.transaction import (
 )
 from turngraph.billing.store.urls import error_text, parse_url
 from turngraph.state.base import Frozen
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.forks import renew_after_fork
 from turngraph.state.json_types import JsonObject
 
@@ -88,6 +89,10 @@ class LedgerStore:
         retry_delays_s: tuple[float, ...],
     ) -> None:
         parse_url(url)
+        if not isinstance(spool, str | Path | None):
+            raise TurnConfigurationError(
+                f"`spool` is a {type(spool).__name__}; it must be the path of a folder."
+            )
         self.url, self.budgets, self.lease_s = url, budgets, lease_s
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.spool = Spool(spool_beside(url) if spool is None else Path(spool))

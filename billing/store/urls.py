@@ -24,6 +24,10 @@ def parse_url(url: str) -> "URL":
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
+    if not isinstance(url, str):
+        raise TurnConfigurationError(
+            f"A ledger's URL is a text such as `sqlite:///turns.db`, not {type(url).__name__}."
+        )
     if "://" not in url:
         raise TurnConfigurationError(
             f"`{shown_url(url)[:80]}` is not a database URL. Write a SQLAlchemy URL, such as "

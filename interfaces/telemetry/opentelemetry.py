@@ -6,9 +6,10 @@ https://github.com/open-telemetry/semantic-conventions-genai/tree/main/docs/gen-
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from turngraph.nodes.support.telemetry import TurnTrace
+from turngraph.state.argument_kinds import YES_NO, Kind, check_kinds, has_method, or_none
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from turngraph.interfaces.telemetry.chat_span import ChatSpan
 
 __all__ = ["OpenTelemetry"]
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "content": YES_NO,
+    "tracer_provider": Kind(or_none(has_method("get_tracer")), "a TracerProvider of OpenTelemetry"),
+    "meter_provider": Kind(or_none(has_method("get_meter")), "a MeterProvider of OpenTelemetry"),
+}
 
 
 class OpenTelemetry:
@@ -50,6 +57,7 @@ class OpenTelemetry:
         tracer_provider: "TracerProvider | None" = None,
         meter_provider: "MeterProvider | None" = None,
     ) -> None:
+        check_kinds(_KINDS, locals())
         try:
             from opentelemetry import metrics, trace
         except ModuleNotFoundError as exc:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from langgraph.pregel import Pregel
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from turngraph.interfaces.user_graphs.loading import Graph
-from turngraph.state.errors import TurnValueError
+from turngraph.state.errors import TurnConfigurationError, TurnValueError
 
 __all__ = ["checked_context", "context_or_defaults"]
 
@@ -21,6 +22,11 @@ def checked_context(graph: Graph, given: object) -> object:
 
     Raises TurnValueError if it is a mapping that does not fit the graph's context schema.
     """
+    if not isinstance(graph, Pregel):
+        raise TurnConfigurationError(
+            f"`graph` is a {type(graph).__name__}; it must be a compiled graph of LangGraph, such "
+            "as `chat_turn` returns."
+        )
     schema = graph.context_schema
     if schema is None or not isinstance(given, Mapping):
         return given

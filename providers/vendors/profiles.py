@@ -109,6 +109,10 @@ def find_vendor(name: str) -> VendorProfile:
     >>> find_vendor("togetherai").name
     'together'
     """
+    if not isinstance(name, str):
+        raise TurnConfigurationError(
+            f"`vendor` is of type `{type(name).__name__}`; give its name as text."
+        )
     profile = _by_alias().get(name.lower())
     if profile is None:
         similar = difflib.get_close_matches(name.lower()[:100], _by_alias(), n=1, cutoff=0.7)

@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from turngraph.providers.vendors.reasoning_fields import DEFAULT_TEXT_FIELD
 from turngraph.providers.writing.content import (
@@ -18,10 +18,11 @@ from turngraph.providers.writing.content import (
     place_of,
 )
 from turngraph.providers.writing.content_readers import read_block, read_result_block
-from turngraph.providers.writing.roles import DEVELOPER, role_of
+from turngraph.providers.writing.roles import DEVELOPER, role_of, tool_message_of
 from turngraph.providers.writing.wire_calls import wire_calls
 from turngraph.state.arguments import json_text
 from turngraph.state.json_types import JsonMapping, JsonObject
+from turngraph.state.messages import coerce_message
 
 __all__ = ["OpenAIChatConverter"]
 
@@ -43,26 +44,29 @@ class OpenAIChatConverter:
         self.remove_empty_content: Final = remove_empty_content
         self.vendor_fields: Final = vendor_fields
 
-    def convert_all(self, messages: Iterable[BaseMessage]) -> list[JsonObject]:
+    def convert_all(self, messages: Iterable[BaseMessage | JsonMapping]) -> list[JsonObject]:
         """Converts every message, one to one and in order.
 
         Raises TurnValueError naming a message that cannot be sent.
         """
         return [self.convert(message, n) for n, message in enumerate(messages, 1)]
 
-    def convert(self, message: BaseMessage, n: int = 1) -> JsonObject:
+    def convert(self, message: BaseMessage | JsonMapping, n: int = 1) -> JsonObject:
         """Converts `message`, the `n`th of its conversation, by its role."""
+        message = coerce_message(message)
         return self._CONVERT[role_of(message, n)](self, message)
 
-    def convert_system(self, message: BaseMessage | str) -> JsonObject:
+    def convert_system(self, message: BaseMessage | JsonMapping | str) -> JsonObject:
         """A system message; its role is `developer` if it was written for that role."""
         if isinstance(message, str):
             return {"role": "system", "content": message}
+        message = coerce_message(message)
         role = "developer" if message.additional_kwargs.get(DEVELOPER) == "developer" else "system"
         return _with_name({"role": role, "content": _content(message)}, message)
 
-    def convert_user(self, message: BaseMessage) -> JsonObject:
+    def convert_user(self, message: BaseMessage | JsonMapping) -> JsonObject:
         """A user message: text or parts. Content that is an object is sent as JSON text."""
+        message = coerce_message(message)
         content: Any = message.content
         # A text is looked for first: `isinstance` takes long with an abstract class.
         if not isinstance(content, str):
@@ -70,11 +74,12 @@ class OpenAIChatConverter:
             content = json_text(content, "A message's content") if is_object else _content(message)
         return _with_name({"role": "user", "content": content}, message)
 
-    def convert_assistant(self, message: BaseMessage) -> JsonObject:
+    def convert_assistant(self, message: BaseMessage | JsonMapping) -> JsonObject:
         """An assistant message with its tool calls.
 
         The arguments are byte for byte those that the model wrote.
         """
+        message = coerce_message(message)
         if not isinstance(message, AIMessage):  # a ChatMessage of this role
             return _with_name({"role": "assistant", "content": _content(message)}, message)
         kwargs = message.additional_kwargs
@@ -98,9 +103,9 @@ class OpenAIChatConverter:
             wire["tool_calls"] = calls
         return _with_name(wire, message)
 
-    def convert_tool_result(self, message: BaseMessage) -> JsonObject:
+    def convert_tool_result(self, message: BaseMessage | JsonMapping) -> JsonObject:
         """A tool's result, under the id of its call."""
-        assert isinstance(message, ToolMessage)
+        message = tool_message_of(message)
         content: Any = message.content
         if isinstance(content, list):
             place = place_of(message)

@@ -25,6 +25,10 @@ def openai_messages(messages: Iterable[object] | Mapping[str, Any]) -> list[Json
         [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello!'}]
     """
     conversation = messages.get("messages", ()) if isinstance(messages, Mapping) else messages
+    if isinstance(conversation, str | bytes) or not isinstance(conversation, Iterable):
+        raise TurnValueError(
+            f"A conversation is a list of messages, not {type(conversation).__name__}."
+        )
     return [_written(coerce_message(message)) for message in conversation]
 
 

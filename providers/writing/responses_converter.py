@@ -20,12 +20,13 @@ from turngraph.providers.writing.content import (
     responses_part,
 )
 from turngraph.providers.writing.content_readers import read_block, read_result_block
-from turngraph.providers.writing.roles import role_of
+from turngraph.providers.writing.roles import role_of, tool_message_of
 from turngraph.providers.writing.unique_ids import without_sent_ids
 from turngraph.providers.writing.wire_calls import wire_calls
 from turngraph.state.arguments import json_text
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonMapping, JsonObject
+from turngraph.state.messages import coerce_message
 
 __all__ = ["OpenAIResponsesConverter"]
 
@@ -55,16 +56,16 @@ class OpenAIResponsesConverter:
         self.stored: Final = stored
         self.reasoning: Final = reasoning
 
-    def convert_all(self, messages: Iterable[BaseMessage]) -> list[JsonObject]:
+    def convert_all(self, messages: Iterable[BaseMessage | JsonMapping]) -> list[JsonObject]:
         """The items of every message, in order.
 
         Raises TurnValueError naming a message that cannot be sent.
         """
         items: list[JsonObject] = []
         sent_ids: set[str] = set()
-        messages = list(messages)
-        answered = _answered_calls(messages)
-        for n, message in enumerate(messages, 1):
+        conversation = [coerce_message(message) for message in messages]
+        answered = _answered_calls(conversation)
+        for n, message in enumerate(conversation, 1):
             role = role_of(message, n)
             if role == "assistant":
                 converted = self.convert_assistant(message, answered=answered)
@@ -88,19 +89,21 @@ class OpenAIResponsesConverter:
         missing = Counter(stored_types) - Counter(item.get("type") for item in items)
         return sorted(set(missing) - {"message", "function_call"})
 
-    def convert_system(self, message: BaseMessage | str) -> JsonObject:
+    def convert_system(self, message: BaseMessage | JsonMapping | str) -> JsonObject:
         """A system message, in the role `developer` that has replaced `system` in this API."""
-        return {"role": "developer", "content": _input_parts(message)}
+        given = message if isinstance(message, str) else coerce_message(message)
+        return {"role": "developer", "content": _input_parts(given)}
 
-    def convert_user(self, message: BaseMessage) -> JsonObject:
+    def convert_user(self, message: BaseMessage | JsonMapping) -> JsonObject:
         """A user message: text and media. Content that is an object is sent as JSON text."""
+        message = coerce_message(message)
         if isinstance(message.content, Mapping):
             text = json_text(message.content, "A message's content")
             return {"role": "user", "content": _input_parts(text)}
         return {"role": "user", "content": _input_parts(message)}
 
     def convert_assistant(
-        self, message: BaseMessage, *, answered: Collection[str] | None = None
+        self, message: BaseMessage | JsonMapping, *, answered: Collection[str] | None = None
     ) -> list[JsonObject]:
         """The items of an answer (reasoning, text, calls), in the order the model made them.
 
@@ -108,6 +111,7 @@ class OpenAIResponsesConverter:
             shell or an approval that have none are left out: the vendor would refuse the request.
             None sends all.
         """
+        message = coerce_message(message)
         made = wire_calls(message) if isinstance(message, AIMessage) else []
         calls = {call["id"]: call for call in made}
         items = self._stored_items(message)
@@ -121,9 +125,9 @@ class OpenAIResponsesConverter:
         keep_ids = self.stored and len(kept) == len(items)
         return [_complete_item(item, message, calls, keep_id=keep_ids) for item in kept]
 
-    def convert_tool_result(self, message: BaseMessage) -> JsonObject:
+    def convert_tool_result(self, message: BaseMessage | JsonMapping) -> JsonObject:
         """A tool's result under the id of its call: text, or parts. Artifacts are never sent."""
-        assert isinstance(message, ToolMessage)
+        message = tool_message_of(message)
         kind = message.additional_kwargs.get("type", "function_call_output")
         output: Any = message.content
         if isinstance(output, list):

@@ -12,8 +12,9 @@ from langchain_core.messages import (
 )
 
 from turngraph.state.errors import TurnValueError
+from turngraph.state.messages import coerce_message
 
-__all__ = ["DEVELOPER", "role_of"]
+__all__ = ["DEVELOPER", "role_of", "tool_message_of"]
 
 DEVELOPER: Final = "__openai_role__"
 """The member of `additional_kwargs` in which LangChain's own OpenAI classes note that a system
@@ -62,3 +63,14 @@ def role_of(message: BaseMessage, n: int) -> str:
         f"Message {n} is a `{type(message).__name__}`; write a SystemMessage, HumanMessage, "
         "AIMessage or ToolMessage."
     )
+
+
+def tool_message_of(value: object) -> ToolMessage:
+    """`value` as the result of a tool. Raises TurnValueError for another message."""
+    message = coerce_message(value)
+    if not isinstance(message, ToolMessage):
+        raise TurnValueError(
+            f"A tool's result is a ToolMessage, or a dict with the role `tool`, not a message of "
+            f"type `{message.type}`."
+        )
+    return message

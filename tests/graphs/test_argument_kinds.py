@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from turngraph import TurnConfigurationError, chat_turn
-from turngraph.graphs.argument_kinds import check_kinds
+from turngraph.graphs.argument_kinds import check_arguments
 
 WRONG: dict[str, list[Any]] = {
     "model": [3, None, "no such model"],
@@ -62,6 +62,6 @@ def test_a_wrong_value_is_not_shown_where_it_may_be_a_secret() -> None:
     secret = "sk-" + "a" * 60
     for name in ("environ", "system", "steps"):
         with pytest.raises(TurnConfigurationError) as refused:
-            check_kinds({name: [secret]})
+            check_arguments({name: [secret]})
         assert secret not in str(refused.value)
         assert name in str(refused.value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.manifests.assembly import Assembler
 from turngraph.tools.manifests.kinds import LLMClientManifest, ProviderManifest
@@ -26,7 +27,7 @@ logger = logging.getLogger("turngraph.tools")
 
 
 @dataclass(frozen=True)
-class Manifests:
+class Manifests(Connected):
     """The manifests that were loaded. Iterating yields the plugins, in the order of the files."""
 
     plugins: tuple[LoadedPlugin, ...] = ()

@@ -1,9 +1,12 @@
 """Finds the texts that manifests are written in: files, all files of a folder, or a text itself."""
 
 import codecs
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from turngraph.state.errors import TurnConfigurationError
 
 __all__ = ["Source", "read_sources"]
 
@@ -39,6 +42,11 @@ def read_sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]
     these.
     """
     if not isinstance(given, str | Path):
+        if isinstance(given, bytes) or not isinstance(given, Iterable):
+            raise TurnConfigurationError(
+                f"Manifests are read from a path or a text, or a list of these, and not from "
+                f"{type(given).__name__}."
+            )
         for item in given:
             yield from read_sources(item)
         return
@@ -47,11 +55,25 @@ def read_sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]
         yield Source("<text>", Path(), given)
         return
     path = Path(given)
+    if not _can_be_path(str(given)):
+        raise TurnConfigurationError(
+            "Manifests were given as a text that is neither a path nor a manifest: "
+            f"{str(given)[:60]!r}."
+        )
     if path.is_dir():
         for file in _files(path):
             yield _source(file, str(file.relative_to(path)))
     else:
         yield _source(path, str(path))
+
+
+def _can_be_path(text: str) -> bool:
+    """Whether a file may be called so: file systems take names of 255 bytes, and no NUL."""
+    try:
+        names = os.fsencode(text).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return all(len(name) <= 255 and b"\0" not in name for name in names)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import EmptyInputError
 from langgraph.types import Command
 
 from turngraph.interfaces.stepper.engine.edits import Edit
@@ -35,6 +36,10 @@ __all__ = ["Session"]
 
 MayRun = Callable[[Task], bool]
 
+_NO_INPUT: Final = (
+    "The input is None, which goes on with a stored thread, and the graph has no checkpointer that "
+    'keeps one. Give an input, such as `{"messages": [("user", "Hello!")]}`.'
+)
 _BEFORE_THE_FIRST: Final = Step(-1, "start", ())
 
 
@@ -83,6 +88,8 @@ class Session:
         if is_stored:
             await asyncio.to_thread(self._load_stored_thread)
         step = await self._run_pass(None, input, "start", lambda task: False)
+        if isinstance(step.error, EmptyInputError):
+            raise TurnInvocationError(_NO_INPUT) from step.error
         if step.error is not None:
             raise step.error
         return [step]

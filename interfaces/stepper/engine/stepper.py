@@ -1,7 +1,7 @@
 """The stepper without a view: it moves through a graph one stage at a time and can be looked at."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from turngraph.interfaces.stepper.engine.background import BackgroundLoop
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
@@ -16,6 +16,7 @@ from turngraph.interfaces.stepper.engine.storable_line import StorableLine
 from turngraph.interfaces.stepper.engine.stored_thread import check_reachable
 from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.interfaces.stepper.engine.timeline import Until, stop_condition
+from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import AnyEvent
 from turngraph.state.request import ChatRequest
 
@@ -45,6 +46,12 @@ class Stepper(StorableLine):
         if thread is not None:
             self._remember_thread_end()
         self.breakpoints.extend(breakpoints)
+
+    def __reduce__(self) -> NoReturn:
+        raise TurnInvocationError(
+            "A stepper runs its graph in a thread of its own, so it is neither copied nor pickled. "
+            "`fork` begins another line, and `save` writes its walk to a file."
+        )
 
     @classmethod
     def attach(

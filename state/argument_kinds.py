@@ -1,0 +1,99 @@
+"""Checks the kinds of the arguments that public functions are given.
+
+Without it a slip would show as Python's own error in the middle of a turn, or not at all.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from turngraph.state.errors import TurnConfigurationError, TurngraphError
+
+__all__ = [
+    "YES_NO",
+    "IsAllowed",
+    "Kind",
+    "check_kinds",
+    "has_method",
+    "is_a",
+    "is_number",
+    "list_of",
+    "one_or_list",
+    "or_none",
+    "shown",
+]
+
+IsAllowed = Callable[[object], bool]
+"""Says whether a value is allowed."""
+
+
+class Kind(NamedTuple):
+    """What an argument may be: a check, and the same in words."""
+
+    fits: IsAllowed
+    allowed: str
+
+
+def is_a(*types: type) -> IsAllowed:
+    """Allows instances of `types`."""
+    return lambda value: isinstance(value, types)
+
+
+def or_none(fits: IsAllowed) -> IsAllowed:
+    """Allows None too."""
+    return lambda value: value is None or fits(value)
+
+
+def list_of(fits: IsAllowed) -> IsAllowed:
+    """Allows lists and tuples of what `fits`. A text is no list of its characters."""
+    return lambda value: (
+        isinstance(value, Sequence) and not isinstance(value, str | bytes) and all(map(fits, value))
+    )
+
+
+def one_or_list(fits: IsAllowed) -> IsAllowed:
+    """Allows what `fits`, and lists of it."""
+    several = list_of(fits)
+    return lambda value: fits(value) or several(value)
+
+
+def has_method(name: str) -> IsAllowed:
+    """Allows objects with a method `name`."""
+    return lambda value: callable(getattr(value, name, None)) and not isinstance(value, type)
+
+
+def is_number(value: object) -> bool:
+    """Allows numbers of at least 0."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+YES_NO: Final = Kind(is_a(bool), "True or False")
+
+
+def check_kinds(
+    kinds: Mapping[str, Kind],
+    arguments: Mapping[str, object],
+    error: type[TurngraphError] = TurnConfigurationError,
+) -> None:
+    """Raises `error` for the first of `arguments` that is not of its kind.
+
+    >>> check_kinds({"stream": YES_NO}, {"stream": "yes"})
+    Traceback (most recent call last):
+        ...
+    turngraph.state.errors.TurnConfigurationError: `stream` is 'yes'; it must be True or False.
+    """
+    for name, value in arguments.items():
+        kind = kinds.get(name)
+        if kind is not None and not kind.fits(value):
+            raise error(f"`{name}` is {shown(value)}; it must be {kind.allowed}.")
+
+
+def shown(value: object) -> str:
+    """Returns a short text or a number as it is; of anything else, its class: it may be secret.
+
+    >>> shown("one"), shown({"api_key": "k"})
+    ("'one'", 'a dict')
+    """
+    is_plain = isinstance(value, str) and value.isprintable() and len(value) <= 40
+    return (
+        repr(value) if is_plain or isinstance(value, int | float) else f"a {type(value).__name__}"
+    )

@@ -1,0 +1,213 @@
+"""Wrong but plausible arguments of public functions end in a sentence of ours, never in Python's
+own error.
+"""
+
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.memory import InMemorySaver
+
+from tests.turns import Run, ask, both_ways
+from turngraph import (
+    Ledger,
+    McpServers,
+    OpenAIProvider,
+    OpenTelemetry,
+    Prices,
+    ProviderConfig,
+    Retry,
+    ScriptedModel,
+    TurnStepper,
+    chat_turn,
+    load_manifests,
+    openai_messages,
+)
+from turngraph.providers.writing.chat_converter import OpenAIChatConverter
+from turngraph.providers.writing.responses_converter import OpenAIResponsesConverter
+from turngraph.state.errors import (
+    TurnConfigurationError,
+    TurngraphError,
+    TurnInvocationError,
+    TurnValueError,
+)
+
+WRONG: list[Any] = [5, None, b"x", ["x"], {"a": 5}, object(), len]
+
+
+def refuses(make: Callable[[Any], object], *, but: tuple[Any, ...] = ()) -> None:
+    """Each wrong value is refused by a sentence, or is allowed; no other error comes out."""
+    for value in WRONG:
+        if not any(value is allowed for allowed in but):
+            with pytest.raises(TurngraphError, match=" "):
+                make(value)
+
+
+@pytest.mark.parametrize(
+    ("make", "allowed"),
+    [
+        (lambda value: ProviderConfig(vendor=value, model="m"), (WRONG[1],)),
+        (lambda value: Retry(attempts=value), (WRONG[0],)),
+        (lambda value: Retry(on=value), ()),
+        (lambda value: Retry(wait_s=value), (WRONG[0],)),
+        (lambda value: Ledger(value), ()),
+        (lambda value: Ledger("sqlite://", spool=value), (WRONG[1],)),
+        (lambda value: list(load_manifests(value)), (WRONG[3], WRONG[4])),
+        (lambda value: McpServers(value), ()),
+        (lambda value: openai_messages(value), (WRONG[3], WRONG[4])),
+        (lambda value: OpenAIProvider(value), ()),
+        (lambda value: TurnStepper(value), ()),
+        (lambda value: ScriptedModel(value), ()),
+        (lambda value: OpenTelemetry(tracer_provider=value), (WRONG[1],)),
+        (lambda value: chat_turn("scripted", plugins=value), ()),
+        (lambda value: chat_turn("scripted", interrupt_before=value), (WRONG[1],)),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_refused_where_it_is_given(
+    make: Callable[[Any], object], allowed: tuple[Any, ...]
+) -> None:
+    refuses(make, but=allowed)
+
+
+@pytest.mark.parametrize("text", ["x" * 5_000, "\ud800", "a\0b"])
+def test_a_text_that_is_no_path_is_no_manifest(text: str) -> None:
+    with pytest.raises(TurnConfigurationError, match="neither a path nor a manifest"):
+        load_manifests(text)
+
+
+@both_ways
+@pytest.mark.parametrize("config", [None, {}, {"configurable": {}}, {"metadata": {"a": 1}}])
+def test_with_a_checkpointer_a_run_must_name_its_thread(run: Run, config: Any) -> None:
+    """It was a KeyError out of the checkpointer."""
+    turn = chat_turn("scripted", checkpointer=InMemorySaver())
+    with pytest.raises(TurnInvocationError, match="names no thread"):
+        run(turn, ask("Hi"), config)
+    for look in (turn.get_state, lambda given: list(turn.get_state_history(given))):
+        with pytest.raises(TurnInvocationError, match="names no thread"):
+            look(config)
+    with pytest.raises(TurnInvocationError, match="names no thread"):
+        turn.update_state(config, ask("Hi"))
+
+
+def test_a_thread_that_is_bound_to_the_graph_is_named() -> None:
+    turn = chat_turn("scripted", checkpointer=InMemorySaver())
+    bound = turn.with_config({"configurable": {"thread_id": "1"}})
+    assert bound.invoke(ask("Hi"))["result"].ok
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "config",
+    [
+        [1],
+        "x",
+        {"configurable": None},
+        {"configurable": [1]},
+        {"callbacks": 3},
+        {"metadata": 3},
+        {"recursion_limit": "x"},
+        {"max_concurrency": "x"},
+        {"configurable": {"cancel": 5}},
+        {"configurable": {"checkpoint_ns": 5}},
+    ],
+)
+def test_a_configuration_of_a_wrong_kind_is_refused(run: Run, config: Any) -> None:
+    with pytest.raises(TurnInvocationError, match=r"must be|not"):
+        run(chat_turn("scripted"), ask("Hi"), config)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"stream_mode": 5}, {"stream_mode": "all"}, {"durability": "x"}, {"interrupt_before": 5},
+     {"interrupt_after": "call_llm"}, {"output_keys": 5}],
+)  # fmt: skip
+def test_an_argument_of_a_run_of_a_wrong_kind_is_refused(arguments: dict[str, Any]) -> None:
+    """LangGraph read a name as a list of its letters, and stopped nowhere."""
+    with pytest.raises(TurnInvocationError, match="must be"):
+        chat_turn("scripted").invoke(ask("Hi"), **arguments)
+
+
+class _Unknown(BaseTool):
+    name: str = "look"
+    description: str = "Looks."
+
+    def _run(self, frame: "DataFrame") -> str:  # type: ignore[name-defined]  # noqa: F821
+        return ""
+
+
+def _unknown(frame: "DataFrame") -> str:  # type: ignore[name-defined]  # noqa: F821
+    """Looks."""
+    return ""
+
+
+def _no_expression(frame: "int[") -> str:  # type: ignore[valid-type]  # noqa: F722
+    """Looks."""
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("tool", "named"),
+    [(_Unknown(), "`look`.*`DataFrame`"), (_unknown, "`_unknown`.*`DataFrame`"),
+     (_no_expression, "`_no_expression`")],
+)  # fmt: skip
+def test_a_tool_whose_annotation_cannot_be_resolved_is_named(tool: Any, named: str) -> None:
+    with pytest.raises(TurnConfigurationError, match=named):
+        chat_turn("scripted", tools=[tool])
+
+
+def test_a_stepper_without_an_input_says_so() -> None:
+    with pytest.raises(TurnInvocationError, match="Give an input"):
+        TurnStepper(chat_turn("scripted"))
+
+
+def test_what_holds_connections_is_copied_as_itself_and_not_pickled(tmp_path: Path) -> None:
+    """Both were TypeErrors about a lock."""
+    provider = OpenAIProvider(ProviderConfig(base_url="http://127.0.0.1:9/v1", model="m"))
+    (tmp_path / "empty").mkdir()
+    shared = [provider, Ledger("sqlite://"), ScriptedModel(), McpServers({})]
+    for each in [*shared, load_manifests(tmp_path / "empty")]:
+        assert copy.deepcopy(each) is each
+        assert copy.copy(each) is each
+        with pytest.raises(TurnConfigurationError, match="is not pickled"):
+            pickle.dumps(each)
+
+
+def test_a_turn_can_be_copied() -> None:
+    turn = chat_turn("scripted", functions=["calculator"], checkpointer=InMemorySaver())
+    for copied in (copy.copy(turn), copy.deepcopy(turn)):
+        copied.checkpointer = None
+        assert copied.run("What is 6 * 7?").tool_runs[0].content == "42"
+    assert turn.checkpointer is not None
+    with pytest.raises(TurnConfigurationError, match="A turn holds"):
+        pickle.dumps(turn)
+    stepper = TurnStepper(turn, ask("Hi"))
+    for attempt in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TurnInvocationError, match="neither copied nor pickled"):
+            attempt(stepper)
+
+
+def test_prices_are_pickled() -> None:
+    assert pickle.loads(pickle.dumps(Prices())) == Prices()
+
+
+@pytest.mark.parametrize("converter", [OpenAIChatConverter(), OpenAIResponsesConverter()])
+def test_converters_take_dicts_of_messages(converter: Any) -> None:
+    """As Chat Completions has them; they were AttributeErrors."""
+    told = {"role": "tool", "tool_call_id": "c", "content": "3"}
+    assert converter.convert_user({"role": "user", "content": "Hi"}) == converter.convert_user(
+        HumanMessage("Hi")
+    )
+    assert converter.convert_all([{"role": "user", "content": "Hi"}])
+    assert converter.convert_tool_result(told)
+    assert converter.convert_assistant({"role": "assistant", "content": "Hi"})
+    assert converter.convert_system({"role": "system", "content": "Hi"})
+    for convert in (converter.convert_user, converter.convert_assistant, converter.convert_system):
+        with pytest.raises(TurnValueError, match="Not a message"):
+            convert(5)
+    with pytest.raises(TurnValueError, match="ToolMessage"):
+        converter.convert_tool_result(HumanMessage("Hi"))
