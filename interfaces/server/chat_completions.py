@@ -11,6 +11,7 @@ from turngraph.interfaces.server.answer_parts import has_failed, turn_error
 from turngraph.interfaces.server.api_page import CHAT_BODY
 from turngraph.interfaces.server.bodies import read_json
 from turngraph.interfaces.server.caller import Caller
+from turngraph.interfaces.server.caller_route import CallerRoute
 from turngraph.interfaces.server.chat_answer import ChatStream, chat_completion, replayed_chunks
 from turngraph.interfaces.server.chat_planning import ChatPlanner, PlannedChat
 from turngraph.interfaces.server.chat_request import read_chat_request
@@ -31,7 +32,7 @@ from turngraph.state.json_types import JsonObject
 
 __all__ = ["router"]
 
-router: Final = APIRouter(tags=["chat"])
+router: Final = APIRouter(tags=["chat"], route_class=CallerRoute)
 _DONE: Final = "[DONE]"
 
 
@@ -53,17 +54,20 @@ async def create_chat_completion(
         return _again(planned.row, body)
     tokens = tokens_needed(asked.settings, planned.plans, request.state.body_bytes)
     answer_id = _id(planned.plans[0], asked)
-    started = _start(service, caller, planned, asked, answer_id, tokens)
-    run, headers = await unless_gone(request, started)
-    if asked.settings.stream:
-        await unless_gone(request, begun(run))
-        stream = ChatStream(asked, answer_id, _includes_usage(body))
-        drain_s = service.config.server.drain_seconds
-        return event_stream(run, _chunks(run, stream), headers, drain_s=drain_s, done=_DONE)
-    end = await unless_gone(request, run.end())
-    if has_failed(end):
-        raise turn_error(end)
-    return JSONResponse(chat_completion(end, asked, id=answer_id), headers=headers)
+
+    async def answer() -> Response:
+        run, headers = await _start(service, caller, planned, asked, answer_id, tokens)
+        if asked.settings.stream:
+            await begun(run)
+            stream = ChatStream(asked, answer_id, _includes_usage(body))
+            drain_s = service.config.server.drain_seconds
+            return event_stream(run, _chunks(run, stream), headers, drain_s=drain_s, done=_DONE)
+        end = await run.end()
+        if has_failed(end):
+            raise turn_error(end)
+        return JSONResponse(chat_completion(end, asked, id=answer_id), headers=headers)
+
+    return await unless_gone(request, answer())
 
 
 async def _start(

@@ -1,13 +1,13 @@
 """Reads HTTP with httptools, within limits that uvicorn does not set."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from turngraph.interfaces.server.middleware import HEADER_BYTES
 
-__all__ = ["BoundedHttp"]
+__all__ = ["BoundedHttp", "GatheredWrites"]
 
 _HEAD_BYTES: Final = 2 * HEADER_BYTES
 """How much of a head is read, and of what follows a body. Heads between this and `HEADER_BYTES` are
@@ -15,6 +15,8 @@ answered with 431.
 """
 _FRAMING: Final = 8
 """Bytes of chunked framing that may come for each byte of a body; one-byte chunks need five."""
+_GATHERED_BYTES: Final = 65_536
+"""How much is kept until the end of a step."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -35,7 +37,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", GatheredWrites(transport, self.loop)))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -88,3 +90,38 @@ class BoundedHttp(HttpToolsProtocol):
     def _end(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+
+
+class GatheredWrites:
+    """A transport that sends what is written in one step of the event loop in one packet.
+
+    uvicorn writes the head of an answer, each part and the end one by one. Each write is a call of
+    the operating system, which takes longer than all that Python does for a part of a stream.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Sends `data` soon, together with what is written until then."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > _GATHERED_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Closes the connection when all is sent that was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts, self._size = self._parts, [], 0
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))

@@ -30,7 +30,16 @@ from turngraph.interfaces.server.stored_requests import StoredRequests
 from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun, TurnRuns
 from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 
-__all__ = ["CallerOf", "ReaderOf", "Service", "ServiceOf", "open_service", "unless_gone"]
+__all__ = [
+    "CallerOf",
+    "ReaderOf",
+    "Service",
+    "ServiceOf",
+    "identify",
+    "open_service",
+    "service_of",
+    "unless_gone",
+]
 
 T = TypeVar("T")
 
@@ -225,23 +234,25 @@ async def _ended(*tasks: "asyncio.Task[None]") -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _service(request: Request) -> Service:  # sync ones run in a thread each time
+async def service_of(request: Request) -> Service:  # sync ones run in a thread each time
+    """The service of the application that `request` was sent to."""
     service: Service = request.app.state.service
     return service
 
 
-ServiceOf = Annotated[Service, Depends(_service)]
+ServiceOf = Annotated[Service, Depends(service_of)]
 """The type of an endpoint's argument that is the service."""
 
 
-async def _identify(request: Request, service: ServiceOf) -> Caller:
+async def identify(request: Request, service: ServiceOf) -> Caller:
+    """Who sent `request`. Raises ServerError (401) if that is not known."""
     headers: Mapping[str, str] = request.headers
     caller = await service.callers.identify(headers)
     request.state.caller = caller
     return caller
 
 
-CallerOf = Annotated[Caller, Depends(_identify)]
+CallerOf = Annotated[Caller, Depends(identify)]
 """The type of an endpoint's argument that is who sent the request."""
 
 

@@ -18,6 +18,8 @@ __all__ = ["run_here", "say_started"]
 
 _SHOWN: Final = 10
 """How many models are named at the start; `GET /v1/models` lists all."""
+_GARBAGE: Final = 10_000
+"""How many more objects there must be than before until cycles of them are looked for."""
 _ANY_HOST: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Addresses to listen on that nobody can connect to, and what this machine connects to instead."""
 
@@ -72,6 +74,8 @@ class _Server(uvicorn.Server):
         # All that is loaded by now stays: a full collection need not look at it again and again.
         gc.collect()
         gc.freeze()
+        # Requests leave few cycles behind. By default they are looked for at every request.
+        gc.set_threshold(_GARBAGE)
         if self.started:
             self._on_started(self._app.state.service.models.models)
 

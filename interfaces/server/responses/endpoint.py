@@ -14,6 +14,7 @@ from turngraph.interfaces.server.answer_parts import has_failed, turn_error
 from turngraph.interfaces.server.api_page import RESPONSE_BODY
 from turngraph.interfaces.server.bodies import read_json
 from turngraph.interfaces.server.caller import Caller
+from turngraph.interfaces.server.caller_route import CallerRoute
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.event_stream import (
     begun,
@@ -64,12 +65,13 @@ from turngraph.state.json_types import JsonObject
 __all__ = ["router"]
 
 router: Final = APIRouter(tags=["responses"])
+_creating: Final = APIRouter(route_class=CallerRoute)
 
 CANCEL_S: Final = 5.0
 """How long a request to cancel waits for the response to end."""
 
 
-@router.post("/v1/responses", openapi_extra=RESPONSE_BODY)
+@_creating.post("/v1/responses", openapi_extra=RESPONSE_BODY)
 async def create_response(request: Request, caller: CallerOf, service: ServiceOf) -> Response:
     """Runs one turn and returns it as a response: whole, as a stream, or in the background."""
     sent = await read_json(request, service.config.server.body_bytes)
@@ -87,22 +89,28 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     if asked.background and not stream:
         service.background.start(caller, planned, tokens)
         return JSONResponse({**planned.started, "status": "queued"})
-    started = start_response(service.stored, caller, planned, tokens=tokens)
-    run, headers = await unless_gone(request, started)
-    if not stream:
-        end = await unless_gone(request, run.end())
-        if has_failed(end):
-            raise turn_error(end)
-        return JSONResponse(response_of(planned, end), headers=headers)
-    await unless_gone(request, begun(run))
-    events = ResponseStream(
-        planned.started, planned.token, needs_json(planned), asked.turn.wants_events
-    )
-    made = _events(run, events, planned)
-    if asked.background:
-        made = service.background.record(planned.row, made)
-    drain_s = service.config.server.drain_seconds
-    return event_stream(run, made, headers, drain_s=drain_s)
+
+    async def answer() -> Response:
+        run, headers = await start_response(service.stored, caller, planned, tokens=tokens)
+        if not stream:
+            end = await run.end()
+            if has_failed(end):
+                raise turn_error(end)
+            return JSONResponse(response_of(planned, end), headers=headers)
+        await begun(run)
+        events = ResponseStream(
+            planned.started, planned.token, needs_json(planned), asked.turn.wants_events
+        )
+        made = _events(run, events, planned)
+        if asked.background:
+            made = service.background.record(planned.row, made)
+        drain_s = service.config.server.drain_seconds
+        return event_stream(run, made, headers, drain_s=drain_s)
+
+    return await unless_gone(request, answer())
+
+
+router.include_router(_creating)
 
 
 @router.post("/v1/responses/compact", include_in_schema=False)

@@ -1,8 +1,10 @@
 """Clients that send the head of a request without end, slowly, or not at all."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx2
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from tests.interfaces.server.serving import running
 from turngraph.interfaces.server.app import create_app
 from turngraph.interfaces.server.config import ServerConfig
-from turngraph.interfaces.server.http_protocol import BoundedHttp
+from turngraph.interfaces.server.http_protocol import BoundedHttp, GatheredWrites
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -136,3 +138,45 @@ def test_json_by_any_of_its_names_is_read(url: str, kind: str | None) -> None:
     headers = {} if kind is None else {"content-type": kind}
     found = httpx2.post(f"{url}/v1/chat/completions", headers=headers, content=b"{}")
     assert (found.status_code, "`model`" in found.text) == (400, True)
+
+
+def test_what_is_written_in_one_step_is_sent_at_once_and_in_order() -> None:
+    """As an answer's head, body and end; a connection that closes has sent all of it."""
+
+    class Counted:
+        """A transport that notes what it is given."""
+
+        written: list[bytes]
+        closed = False
+
+        def __init__(self) -> None:
+            self.written = []
+
+        def write(self, data: bytes) -> None:
+            assert not self.closed
+            self.written.append(data)
+
+        def close(self) -> None:
+            self.closed = True
+
+        def is_closing(self) -> bool:
+            return self.closed
+
+    async def write() -> list[bytes]:
+        below: Any = Counted()
+        transport = GatheredWrites(below, asyncio.get_running_loop())
+        for part in (b"head ", b"body ", b"end"):
+            transport.write(part)
+        assert below.written == []
+        await asyncio.sleep(0)
+        assert below.written == [b"head body end"]
+        transport.write(b"x" * 70_000)  # is not kept in memory
+        assert len(below.written) == 2
+        transport.write(b"last")
+        transport.close()
+        assert transport.is_closing()
+        transport.write(b"too late")
+        await asyncio.sleep(0)
+        return [below.written[0], *below.written[2:]]
+
+    assert asyncio.run(write()) == [b"head body end", b"last"]
