@@ -116,15 +116,22 @@ langgraph-server: | $(UV)  ## LangGraph's own server, walked by its own client
 	@$(MAKE) --no-print-directory --silent links VENV=$(SERVER_VENV)
 	$(SERVER_VENV)/bin/pytest -q tests/interfaces/langgraph_server
 
-# In an environment of its own: LiteLLM wants another openai client, and the AI SDK comes from npm.
-server-clients: install  ## LiteLLM, Vercel's AI SDK, llm-comply and schemathesis against the server
+# In environments of their own: LiteLLM wants another openai client than the agents, and they another
+# one than the lock has; the AI SDK comes from npm.
+server-clients: install  ## other clients, agents and conformance suites against the server
 	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(CLIENTS)/.venv
 	$(UV) pip install --quiet --python $(CLIENTS)/.venv/bin/python litellm llm-comply schemathesis
+	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(CLIENTS)/.agents
+	$(UV) pip install --quiet --python $(CLIENTS)/.agents/bin/python \
+	  langchain-openai openai-agents 'pydantic-ai-slim[openai]'
 	cp tests/interfaces/server/clients/vercel.mjs $(CLIENTS)/
 	npm install --silent --no-audit --no-fund --prefix $(CLIENTS) ai @ai-sdk/openai zod
 	$(RUN)python -m tests.interfaces.server.clients \
 	  "$(CLIENTS)/.venv/bin/python tests/interfaces/server/clients/lite.py" \
 	  "node $(CLIENTS)/vercel.mjs" \
+	  "$(CLIENTS)/.agents/bin/python tests/interfaces/server/clients/openai_agents.py" \
+	  "$(CLIENTS)/.agents/bin/python tests/interfaces/server/clients/pydantic_agents.py" \
+	  "$(CLIENTS)/.agents/bin/python tests/interfaces/server/clients/langchain_openai_chat.py" \
 	  "$(CLIENTS)/.venv/bin/python tests/interfaces/server/clients/comply.py" \
 	  "$(CLIENTS)/.venv/bin/python tests/interfaces/server/clients/fuzz.py"
 

@@ -6,7 +6,7 @@ a server under load answers at once instead of running out of memory.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from turngraph.interfaces.server.errors import ServerError, server_stopping
@@ -21,10 +21,13 @@ class Admission:
 
     A place that gets free goes to the account with the fewest running turns. Where the queue is
     full, the last one of the account that has most in it makes room for an account with fewer.
+    `on_change` is told how many run and how many wait, whenever that changes.
     """
 
-    def __init__(self, at_once: int, queue: int) -> None:
-        self._at_once, self._queue = at_once, queue
+    def __init__(
+        self, at_once: int, queue: int, on_change: Callable[[int, int], object] | None = None
+    ) -> None:
+        self._at_once, self._queue, self._on_change = at_once, queue, on_change
         self._running = Counter[str]()
         self._waiting: dict[str, deque[Waiter]] = {}
         self._is_closed = False
@@ -57,17 +60,20 @@ class Admission:
         for waiter in (each for waiters in waiting.values() for each in waiters):
             if not waiter.done():
                 waiter.set_exception(server_stopping())
+        self._tell()
 
     async def _enter(self, account: str) -> None:
         if self._is_closed:
             raise server_stopping()
         if self.running < self._at_once:
             self._running[account] += 1
+            self._tell()
             return
         if self.waiting >= self._queue:
             self._make_room(account)
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(account, deque()).append(waiter)
+        self._tell()
         try:
             await waiter
         except BaseException:
@@ -98,6 +104,11 @@ class Admission:
             if not waiter.done():
                 self._running[chosen] += 1
                 waiter.set_result(None)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self.running, self.waiting)
 
     def _forget(self, account: str, waiter: Waiter) -> None:
         waiters = self._waiting.get(account)
@@ -105,6 +116,7 @@ class Admission:
             waiters.remove(waiter)
             if not waiters:
                 del self._waiting[account]
+        self._tell()
 
 
 def _full(running: int, waiting: int) -> ServerError:

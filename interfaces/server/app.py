@@ -128,7 +128,7 @@ async def metrics(service: ServiceOf, caller: CallerOf) -> Response:
     """What Prometheus reads. Raises ServerError (403) for a key without the scope `reports`."""
     if "reports" not in caller.scopes:
         raise ServerError(403, "This key may not read reports.")
-    return service.metrics.page(service.runs.admission)
+    return service.metrics.page()
 
 
 async def _reload(service: Service, reread: Callable[[], ServerConfig]) -> None:

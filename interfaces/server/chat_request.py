@@ -19,6 +19,7 @@ from turngraph.interfaces.server.turn_request import (
     call_place,
     checked_settings,
     function_spec,
+    is_typed,
     member,
 )
 from turngraph.providers.writing.from_chat import from_chat
@@ -158,7 +159,7 @@ def _tool_choice(choice: Any) -> Any:
         if not isinstance(name, str):
             raise ServerError(400, "`tool_choice.function.name` must be text.", param="tool_choice")
         return name
-    if choice is None or isinstance(choice, Mapping) or choice in ("auto", "none", "required"):
+    if choice is None or choice in ("auto", "none", "required") or is_typed(choice):
         return choice
     raise ServerError(
         400,

@@ -20,13 +20,12 @@ from turngraph.interfaces.server.config import (
     checked_config,
     read_config,
 )
-from turngraph.interfaces.server.event_stream import FAREWELL_S
 from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.logs import log_to, warnings_kept
 from turngraph.interfaces.server.metrics import MULTIPROCESS
 from turngraph.interfaces.server.served_models import build_models
 from turngraph.interfaces.server.store import open_store
-from turngraph.interfaces.server.uvicorn_server import run_here, say_started
+from turngraph.interfaces.server.uvicorn_server import graceful_s, run_here, say_started
 from turngraph.interfaces.server.workers import Workers
 from turngraph.state.errors import TurnConfigurationError
 
@@ -124,7 +123,7 @@ def serve(source: str | None, changes: Mapping[str, Mapping[str, Any]]) -> None:
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": round(config.server.drain_seconds) + FAREWELL_S,
+        "timeout_graceful_shutdown": graceful_s(config.server.drain_seconds),
         "lifespan": "on",
     }
     with bound_socket(config.server.host, config.server.port) as sock:

@@ -24,11 +24,19 @@ __all__ = [
     "TelemetrySettings",
     "checked_config",
     "read_config",
+    "waits_for_start",
 ]
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 NAME_LENGTH: Final = 200
 """How long the name of a model may be, which the database stores."""
+_FROM_START: Final = {
+    "server": ("host", "port", "workers", "turns_at_once", "queue"),
+    "store": ("database", "lease_seconds"),
+    "telemetry": ("opentelemetry", "content"),
+    "studio": ("enabled",),
+}
+"""By table, what holds from the start of a process until its end."""
 _OWN_TURN: Final = ("system", "functions", "tools", "approve", "budgets", "prices", "provider")
 """What a user's own graph sets by itself."""
 
@@ -210,6 +218,21 @@ class ServerConfig(Frozen):
                 "`workers = 1`, from a server of its own on the same database"
             )
         return self
+
+
+def waits_for_start(old: ServerConfig, new: ServerConfig) -> list[str]:
+    """The members that differ and that a running server does not take over.
+
+    >>> now = ServerConfig()
+    >>> waits_for_start(now, ServerConfig(server=ServerSettings(queue=9)))
+    ['server.queue']
+    """
+    return [
+        f"{table}.{member}"
+        for table, members in _FROM_START.items()
+        for member in members
+        if getattr(getattr(old, table), member) != getattr(getattr(new, table), member)
+    ]
 
 
 def read_config(file: Path) -> ServerConfig:

@@ -10,14 +10,13 @@ from typing import Any, Final
 from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.answer_parts import usage_of
 from turngraph.interfaces.server.turn_runs import TurnEnd
 from turngraph.state.usage import Usage
 
-__all__ = ["MULTIPROCESS", "Metrics"]
+__all__ = ["MULTIPROCESS", "Metrics", "forget_process"]
 
 MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder in which several processes keep one set of metrics.
@@ -78,12 +77,21 @@ class Metrics:
         self.tokens.labels(model, "output").inc(usage.output_tokens or 0)
         self.cost.labels(model).inc(float(usd))
 
-    def page(self, admission: Admission) -> Response:
+    def count_places(self, running: int, waiting: int) -> None:
+        """Notes how many turns run in this process, and how many wait."""
+        self._running.set(running)
+        self._waiting.set(waiting)
+
+    def page(self) -> Response:
         """What Prometheus reads, of all processes."""
-        self._running.set(admission.running)
-        self._waiting.set(admission.waiting)
         registry = self.registry
         if MULTIPROCESS in os.environ:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def forget_process(pid: int) -> None:
+    """Takes what runs and waits in a process that has ended out of the sums of all processes."""
+    if MULTIPROCESS in os.environ:
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]

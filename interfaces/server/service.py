@@ -14,7 +14,7 @@ from turngraph.billing.pricing.prices import Prices
 from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.answer_parts import turn_status, usage_of
 from turngraph.interfaces.server.caller import Caller, Callers
-from turngraph.interfaces.server.config import ServerConfig
+from turngraph.interfaces.server.config import ServerConfig, waits_for_start
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.local_caller import callers_for
 from turngraph.interfaces.server.metrics import Metrics
@@ -128,6 +128,8 @@ class Service:
             await models.aclose()
             raise
         self._old.append(self.models)
+        if waits := waits_for_start(self.config, config):
+            _log.warning("Changed, but not before the next start: %s", ", ".join(waits))
         self.config, self.models = config, models
 
     async def check_ready(self) -> None:
@@ -198,12 +200,13 @@ async def open_service(
     """Yields the service of `config`. At the end its turns are drained and all is closed."""
     async with open_store(config.store) as store:
         models = await build_models(config, store, folder, environ, telemetry)
-        admission = Admission(config.server.turns_at_once, config.server.queue)
+        metrics = Metrics()
+        places = config.server.turns_at_once, config.server.queue
+        admission = Admission(*places, metrics.count_places)
         runs = TurnRuns(admission)
         ledger_store = store.ledger.store
         known = callers if callers is not None else callers_for(config, ledger_store)
         limiter = RateLimiter(ledger_store)
-        metrics = Metrics()
         forwards = PassthroughGateway(
             config.passthrough, ledger_store, limiter, admission, metrics, environ, telemetry
         )

@@ -1,6 +1,8 @@
 """What the server keeps: the ledger, and the checkpoints of conversations beside it."""
 
 import asyncio
+import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ IN_MEMORY: Final = "sqlite://"
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('turngraph checkpoints')) AS locked"
 _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtext('turngraph checkpoints'))"
 _PAUSE_S: Final = 0.05
+
+_log: Final = logging.getLogger("turngraph.server")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
     """
     url = settings.database or IN_MEMORY
     async with AsyncExitStack() as stack:
+        _warn_of_readers(url)
         try:
             checkpointer = await _open_checkpointer(url, stack)
         except TurngraphError:
@@ -57,6 +62,24 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
         ledger = Ledger(url, lease_s=settings.lease_seconds)
         stack.push_async_callback(ledger.aclose)
         yield Store(ledger, checkpointer)
+
+
+def _warn_of_readers(url: str) -> None:
+    """Says where others on this machine may read the ledger. Files that the server creates, they
+    may not; those that exist keep the permissions that somebody has given them.
+    """
+    parsed = parse_url(url)
+    file = Path(parsed.database or "")
+    if os.name == "nt" or parsed.get_backend_name() != "sqlite" or not file.is_file():
+        return
+    mode = file.stat().st_mode & 0o777
+    if mode & 0o077:
+        _log.warning(
+            "Other users of this machine may open the ledger %s (mode %03o): chmod 600 it, and the "
+            "files beside it.",
+            file,
+            mode,
+        )
 
 
 async def _open_checkpointer(url: str, stack: AsyncExitStack) -> BaseCheckpointSaver[Any]:

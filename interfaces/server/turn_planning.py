@@ -19,6 +19,7 @@ from turngraph.interfaces.server.request_rows import ResponseRow
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.interfaces.server.turn_request import CallPlace, TurnRequest, call_id
 from turngraph.interfaces.server.turn_runs import TurnPlan
+from turngraph.nodes.support.approval import DECISIONS, read_decision
 from turngraph.state.errors import ErrorKind
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.turn import TurnSettings
@@ -154,13 +155,14 @@ async def resumed(
         asked: the token of the ids under which its calls are known.
         token: the token of the ids of the calls that follow.
 
-    Raises ServerError (400) if an answer is missing.
+    Raises ServerError (400) if an answer is missing, or is no decision where one is asked for.
     """
     state = await model.kept.aget_state({"configurable": {"thread_id": thread}})
     waiting = {_place(each, asked): each for each in state.interrupts}
     if not waiting or not given.keys() <= waiting.keys():
         return None
     _check_all_answered(given, waiting)
+    _check_decisions(given, waiting)
     return TurnPlan(
         model,
         Command(resume={waiting[place].id: answer for place, answer in given.items()}),
@@ -234,3 +236,20 @@ def _check_all_answered(
             param="messages",
             code="missing_tool_result",
         )
+
+
+def _check_decisions(
+    given: Mapping[CallPlace, Any], waiting: Mapping[CallPlace, Interrupt]
+) -> None:
+    for place, answer in given.items():
+        asked = waiting[place].value
+        is_approval = isinstance(asked, dict) and asked.get("type") == "tool_approval"
+        if is_approval and read_decision(answer) is None:
+            name = call_id(*place)
+            raise ServerError(
+                400,
+                f"The answer to `{name}` is no decision, and nothing was run. Allowed: "
+                f"{DECISIONS}.",
+                param=f"turngraph.decisions.{name}",
+                code="invalid_decision",
+            )

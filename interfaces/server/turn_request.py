@@ -21,6 +21,7 @@ __all__ = [
     "call_place",
     "checked_settings",
     "function_spec",
+    "is_typed",
     "member",
 ]
 
@@ -141,6 +142,16 @@ def function_spec(function: JsonMapping, at: str) -> ToolSpec:
         raise ServerError(
             400, f"`{where}`: {problem['msg']}.", param=where, code="invalid_value"
         ) from exc
+
+
+def is_typed(value: object) -> bool:
+    """Whether `value` is an object that says of what kind it is, as OpenAI's objects do.
+
+    >>> is_typed({"type": "function"}), is_typed({})
+    (True, False)
+    """
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    return isinstance(kind, str) and bool(kind)
 
 
 def _article(value: object) -> str:

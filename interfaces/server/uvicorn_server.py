@@ -11,10 +11,11 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.server.event_stream import FAREWELL_S
 from turngraph.interfaces.server.http_protocol import BoundedHttp
 from turngraph.state.errors import TurngraphError
 
-__all__ = ["run_here", "say_started"]
+__all__ = ["graceful_s", "run_here", "say_started"]
 
 _SHOWN: Final = 10
 """How many models are named at the start; `GET /v1/models` lists all."""
@@ -45,6 +46,11 @@ def run_here(
             raise
     if startup.problem is not None:  # older releases of uvicorn only return
         raise startup.problem
+
+
+def graceful_s(drain_s: float) -> int:
+    """The seconds that uvicorn waits for requests after SIGTERM, where turns may take `drain_s`."""
+    return round(drain_s) + FAREWELL_S
 
 
 def say_started(sock: socket.socket, models: Iterable[str]) -> None:
@@ -78,6 +84,13 @@ class _Server(uvicorn.Server):
         gc.set_threshold(_GARBAGE)
         if self.started:
             self._on_started(self._app.state.service.models.models)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A reload may have changed it since uvicorn was set up.
+        if (service := getattr(self._app.state, "service", None)) is not None:
+            drain_s = service.config.server.drain_seconds
+            self.config.timeout_graceful_shutdown = graceful_s(drain_s)
+        await super().shutdown(sockets)
 
 
 class _Startup:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from turngraph.interfaces.server.metrics import forget_process
 from turngraph.interfaces.server.uvicorn_server import run_here
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
 
@@ -139,6 +140,8 @@ class Workers:
         process = worker.process
         why = worker.problem or f"it ended with the exit code {process.exitcode}"
         _log.warning("Worker %s has ended and is replaced: %s", process.pid, why)
+        if process.pid is not None:
+            forget_process(process.pid)
         self._failures += not worker.is_ready
         self._start_at = time.monotonic() + _PAUSE_S * 2 ** max(0, self._failures - 1)
         if self._failures >= MOST_FAILURES:

@@ -1,6 +1,6 @@
 """Asks a person whether a tool call may run."""
 
-from typing import Any
+from typing import Any, Final
 
 from langgraph.errors import GraphInterrupt
 from langgraph.types import interrupt
@@ -12,7 +12,13 @@ from turngraph.state.json_types import JsonObject
 from turngraph.state.turn import ToolTask
 from turngraph.tools.output import clean
 
-__all__ = ["ask_person"]
+__all__ = ["DECISIONS", "ask_person", "read_decision"]
+
+DECISIONS: Final = (
+    '{"decision": "approve"}, {"decision": "edit", "arguments": {…}}, '
+    '{"decision": "reject", "reason": "…"}'
+)
+"""What a person may answer."""
 
 
 def ask_person(task: ToolTask, arguments: JsonObject, context: StageContext) -> ApprovalDecided:
@@ -59,29 +65,37 @@ def _ask(question: dict[str, Any], task: ToolTask, context: StageContext) -> obj
 
 def _decision(resumed: object, task: ToolTask) -> ApprovalDecided | None:
     """Returns what a person decided, or None if the answer is no decision."""
-    answer = resumed if isinstance(resumed, dict) else {"decision": resumed}
-    decision, edited = answer.get("decision"), answer.get("arguments")
-    fields: dict[str, Any] = {
-        "turn_id": task["turn_id"],
-        "call_id": task["call"].id,
-        "tool": task["call"].name,
-    }
+    decided = read_decision(resumed)
+    if decided is None:
+        return None
+    try:
+        return ApprovalDecided(
+            turn_id=task["turn_id"], call_id=task["call"].id, tool=task["call"].name, **decided
+        )
+    except ValidationError:  # arguments that are no JSON
+        return None
+
+
+def read_decision(answer: object) -> dict[str, Any] | None:
+    """The fields of `ApprovalDecided` that `answer` gives; None if it is no decision.
+
+    >>> read_decision({"decision": "reject"})
+    {'decision': 'reject', 'reason': 'no reason given'}
+    """
+    given = answer if isinstance(answer, dict) else {"decision": answer}
+    decision, edited = given.get("decision"), given.get("arguments")
     if decision == "approve" or decision is True:
-        return ApprovalDecided(**fields, decision="approve")
+        return {"decision": "approve"}
     if decision == "reject" or decision is False:
-        reason = clean(str(answer.get("reason") or "no reason given"))
-        return ApprovalDecided(**fields, decision="reject", reason=reason)
+        reason = clean(str(given.get("reason") or "no reason given"))
+        return {"decision": "reject", "reason": reason}
     if decision == "edit" and isinstance(edited, dict):
-        try:
-            return ApprovalDecided(**fields, decision="edit", arguments=edited)
-        except ValidationError:  # no JSON
-            return None
+        return {"decision": "edit", "arguments": edited}
     return None
 
 
 def _not_a_decision(resumed: object) -> str:
     return (
         f"The answer {clean(repr(resumed))[:100]} is no decision, and nothing was run. Allowed: "
-        '{"decision": "approve"}, {"decision": "edit", "arguments": {…}}, '
-        '{"decision": "reject", "reason": "…"}.'
+        f"{DECISIONS}."
     )

@@ -17,6 +17,7 @@ from turngraph.interfaces.server.turn_request import (
     call_place,
     checked_settings,
     function_spec,
+    is_typed,
     member,
 )
 from turngraph.providers.writing.from_responses import from_responses
@@ -248,11 +249,15 @@ def _format(form: Any) -> Any:
 def _tool_choice(choice: Any) -> Any:
     if choice is None or choice in ("auto", "none", "required"):
         return choice
-    if isinstance(choice, Mapping):
+    if is_typed(choice):
         is_function = choice.get("type") == "function" and isinstance(choice.get("name"), str)
         return choice["name"] if is_function else dict(choice)
     raise ServerError(
-        400, "`tool_choice` must be `auto`, `none`, `required` or an object.", param="tool_choice"
+        400,
+        "`tool_choice` must be `auto`, `none`, `required` or an object with a `type`, as in "
+        '`{"type": "function", "name": …}`.',
+        param="tool_choice",
+        code="invalid_value",
     )
 
 

@@ -197,6 +197,28 @@ def test_a_person_approves_and_the_turn_goes_on(url: str, vendor: Vendor) -> Non
     assert answer.choices[0].message.content == "It is 42."
 
 
+@pytest.mark.parametrize(
+    "decision", [None, 1, "maybe", {}, {"decision": "edit"}, {"decision": "edit", "arguments": []}]
+)
+def test_what_is_no_decision_is_refused_and_the_turn_waits_on(
+    url: str, vendor: Vendor, decision: Any
+) -> None:
+    """The error says what is allowed; nothing was run."""
+    before = vendor.play(CALCULATE, Say("It is 42."))
+    waiting: Any = client(url).chat.completions.create(model="guarded", messages=ASK)
+    [question] = waiting.turngraph["approvals"]
+
+    def decide(decision: Any) -> Any:
+        given = {"turngraph": {"decisions": {question["id"]: decision}}}
+        return client(url).chat.completions.create(model="guarded", messages=ASK, extra_body=given)
+
+    with pytest.raises(openai.BadRequestError, match=r"no decision.*Allowed.*reject") as caught:
+        decide(decision)
+    assert caught.value.param == f"turngraph.decisions.{question['id']}"
+    assert len(vendor.requests) == before + 1
+    assert decide({"decision": "approve"}).choices[0].message.content == "It is 42."
+
+
 class Sum(BaseModel):
     value: int
 
@@ -294,6 +316,7 @@ def test_all_parameters_reach_the_vendor(url: str, vendor: Vendor) -> None:
         ({"tools": [{"type": "function"}]}, "tools[0]", "invalid_value"),
         ({"tools": [{"function": {"name": "a b"}}]}, "tools[0].function.name", "invalid_value"),
         ({"response_format": {}}, "response_format", "invalid_value"),
+        ({"tool_choice": {}}, "tool_choice", "invalid_value"),
         ({"tool_choice": "perhaps"}, "tool_choice", "invalid_value"),
         ({"functions": [{"name": "f"}]}, "functions", "unsupported_parameter"),
         ({"turngraph": {"decisions": {"x": 1}}}, "turngraph.decisions", None),

@@ -257,12 +257,14 @@ def test_a_graph_of_the_users_own_is_served(
 
 
 def test_signals_reload_drain_and_end(tmp_path: Path) -> None:
-    """SIGHUP serves new models, SIGTERM lets streams end, a second one does not; none is dropped
-    before.
+    """SIGHUP serves new models, SIGTERM lets streams end for as long as the file said at last, a
+    second one does not; none is dropped before.
     """
     with Vendor(delay_s=0.03) as vendor:
         file = tmp_path / "turngraph.toml"
         text = textwrap.dedent(f"""
+            [server]
+            drain_seconds = 0
             [store]
             database = "sqlite:///{tmp_path}/turns.db"
             [models.NAME]
@@ -271,14 +273,15 @@ def test_signals_reload_drain_and_end(tmp_path: Path) -> None:
         """)
         file.write_text(text.replace("NAME", "old"))
         url = f"http://127.0.0.1:{(port := free_port())}"
-        vendor.play(Say("word " * 20), Say("word " * 9_000))
+        vendor.play(Say("word " * 150), Say("word " * 9_000))
         process = subprocess.Popen(
             [COMMAND, "serve", str(file), "--port", str(port)], stderr=subprocess.DEVNULL
         )
         until_up(url, process)
         with stream_from(url, "old") as short, stream_from(url, "old") as long:
             endless = long.iter_lines()
-            file.write_text(text.replace("NAME", "new"))
+            longer = text.replace("drain_seconds = 0", "drain_seconds = 120")
+            file.write_text(longer.replace("NAME", "new"))
             process.send_signal(signal.SIGHUP)
             ends_at = time.monotonic() + 60
             while names(url) != ["new"]:

@@ -1,6 +1,8 @@
 """The server's database on PostgreSQL: opened by several processes, with the longest names."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import openai
 import pytest
@@ -13,6 +15,21 @@ from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.config import ServerConfig, StoreSettings
 from turngraph.interfaces.server.store import open_store
 from turngraph.scripted import Say
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+async def test_a_ledger_that_others_may_open_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that existed keeps its permissions; one that the server creates is the owner's."""
+    settings = StoreSettings(database=f"sqlite:///{tmp_path}/turns.db")
+    async with open_store(settings) as store:
+        await store.ledger.alist_budgets()
+    async with open_store(settings):
+        assert "Other users" not in caplog.text
+    (tmp_path / "turns.db").chmod(0o644)
+    async with open_store(settings):
+        assert "turns.db (mode 644): chmod 600" in caplog.text
 
 
 async def test_processes_that_start_together_share_an_empty_database(postgres: str) -> None:  # noqa: F811

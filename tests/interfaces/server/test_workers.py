@@ -7,8 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
+import pytest
+
 from tests.interfaces.server.serving import Vendor
 from tests.interfaces.server.test_command import COMMAND, free_port, names, stream_from, until_up
+from turngraph.interfaces.server.metrics import MULTIPROCESS, forget_process
 from turngraph.interfaces.server.workers import MOST_FAILURES
 from turngraph.scripted import Say
 
@@ -41,6 +45,24 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def turns_running(url: str) -> float:
+    """As a worker tells Prometheus, on a new connection."""
+    told = httpx2.get(f"{url}/metrics", timeout=60).text
+    return float(told.partition("\nturngraph_turns_running ")[2].split()[0])
+
+
+def test_a_worker_that_has_died_runs_nothing_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the files of its metrics, those go that are no totals."""
+    kept, gone = tmp_path / "counter_7.db", tmp_path / "gauge_livesum_7.db"
+    for file in (kept, gone, tmp_path / "gauge_livesum_8.db"):
+        file.touch()
+    monkeypatch.setenv(MULTIPROCESS, str(tmp_path))
+    forget_process(7)
+    assert (kept.exists(), gone.exists(), len([*tmp_path.iterdir()])) == (True, False, 2)
+
+
 def test_workers_reload_are_replaced_drain_and_end(tmp_path: Path) -> None:
     """A SIGTERM that all processes get at once, as from systemd, is one: streams go on. The second
     one, to the process that was started, ends all of them.
@@ -61,9 +83,11 @@ def test_workers_reload_are_replaced_drain_and_end(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{port}"
         until_up(url, process)
         until(lambda: logged("Application startup complete.") == 2, "two workers serve")
-        file.write_text(text.replace("NAME", "new"))
+        later = "queue = 9\ndrain_seconds = 45\n[store]"
+        file.write_text(text.replace("NAME", "new").replace("[store]", later))
         process.send_signal(signal.SIGHUP)
         until(lambda: logged("The configuration was read again") == 2, "both have read it")
+        assert logged("Changed, but not before the next start: server.queue") == 2
         before = children_of(process.pid)
         os.kill(before[0], signal.SIGKILL)
         until(lambda: logged("Application startup complete.") == 3, "the dead one is replaced")
@@ -73,10 +97,13 @@ def test_workers_reload_are_replaced_drain_and_end(tmp_path: Path) -> None:
         vendor.play(Say("word " * 60), Say("word " * 9_000))
         with stream_from(url, "new") as short, stream_from(url, "new") as long:
             endless = long.iter_lines()
+            assert next(endless)
+            # Whichever of the two answers: it knows what the other one runs.
+            assert all(1 <= turns_running(url) <= 2 for _ in range(6))
             os.killpg(process.pid, signal.SIGTERM)
             until(lambda: logged("All workers are told to stop") == 1, "the first signal is seen")
             assert "data: [DONE]" in list(short.iter_lines())[-2:]
-            assert next(endless)
+            assert any(endless)
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
