@@ -60,8 +60,7 @@ async def create_chat_completion(
         if asked.settings.stream:
             await begun(run)
             stream = ChatStream(asked, answer_id, _includes_usage(body))
-            drain_s = service.config.server.drain_seconds
-            return event_stream(run, _chunks(run, stream), headers, drain_s=drain_s, done=_DONE)
+            return event_stream(run, _chunks(run, stream), headers, done=_DONE)
         end = await run.end()
         if has_failed(end):
             raise turn_error(end)

@@ -24,6 +24,10 @@ before it is answered with its true status. Proxies give up on a silence of a mi
 """
 FAREWELL_S: Final = 3
 """Seconds in which clients are told that the server has ended their turns."""
+_GRACE_S: Final = 86_400
+"""Seconds that a stream may outlive a stop. The server ends its turn long before, or uvicorn does:
+when, a reload may still change.
+"""
 PING_S: Final = 15
 """Seconds between two comments that keep a silent stream open."""
 
@@ -51,21 +55,20 @@ def event_stream(
     chunks: AsyncIterator[Sequence[JsonObject]],
     headers: Mapping[str, str],
     *,
-    drain_s: float,
     done: str | None = None,
 ) -> EventSourceResponse:
     """The response that sends `chunks`, each as one event, and at last the text `done`.
 
     Those that are there at the same time are sent together: for a client it is the same stream.
     What goes wrong is sent as an `error` object, as OpenAI's API does in a stream. A client that
-    leaves ends the turn, unless that `is_detached`. A server that stops lets the stream go on for
-    `drain_s` seconds; then it ends the turn, and the stream says so.
+    leaves ends the turn, unless that `is_detached`. A server that stops lets the stream go on until
+    it ends the turn, and the stream says so.
     """
     return EventSourceResponse(
         _events(chunks, done, run.leave),
         headers=headers,
         ping=PING_S,
-        shutdown_grace_period=drain_s + FAREWELL_S,
+        shutdown_grace_period=_GRACE_S,
     )
 
 

@@ -104,8 +104,7 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
         made = _events(run, events, planned)
         if asked.background:
             made = service.background.record(planned.row, made)
-        drain_s = service.config.server.drain_seconds
-        return event_stream(run, made, headers, drain_s=drain_s)
+        return event_stream(run, made, headers)
 
     return await unless_gone(request, answer())
 

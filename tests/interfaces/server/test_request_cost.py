@@ -99,7 +99,7 @@ def test_events_that_are_there_at_once_are_sent_together_and_none_is_kept_waitin
             async for together in run.events():
                 yield [{"text": each.text} for each in together if isinstance(each, Token)]
 
-        body: Any = event_stream(run, chunks(), {}, drain_s=0.0, done="[DONE]").body_iterator
+        body: Any = event_stream(run, chunks(), {}, done="[DONE]").body_iterator
         for together in ("a", "bc", "d", ""):
             for text in together:
                 events.put_nowait(Token(turn_id="t", kind="text", text=text))

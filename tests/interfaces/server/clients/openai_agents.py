@@ -27,7 +27,6 @@ class City(BaseModel):
     name: str
 
 
-@function_tool
 def locate() -> str:
     """Says where the user is."""
     called.append(1)
@@ -51,7 +50,9 @@ async def check(kind: Any) -> None:
     assert events.count("raw_response_event") > 3
 
     called.clear()
-    located = await Runner.run(Agent(name="Here", model=model, tools=[locate]), "Call locate.")
+    located = await Runner.run(
+        Agent(name="Here", model=model, tools=[function_tool(locate)]), "Call locate."
+    )
     assert "Rome" in located.final_output
     assert called == [1]
 
