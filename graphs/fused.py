@@ -247,9 +247,11 @@ class _FusedRun:
 
     def _merge(self, patches: Sequence[Turn]) -> None:
         """Merge what stages that ran side by side have written into the state."""
-        keys = dict.fromkeys(key for patch in patches for key in patch)
-        for key in keys:
-            values = [cast(Mapping[str, Any], patch)[key] for patch in patches if key in patch]
+        written: dict[str, list[Any]] = {}
+        for patch in patches:
+            for key, value in patch.items():
+                written.setdefault(key, []).append(value)
+        for key, values in written.items():
             reducer = _REDUCERS.get(key)
             if reducer is None:
                 self._state[key] = self._written[key] = values[-1]

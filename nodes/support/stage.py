@@ -1,6 +1,6 @@
 """A stage as a node of the graph: the function with its dependencies, run sync or async."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -22,7 +22,8 @@ flow that does.
 def flow_of(function: StageFunction, state: object, context: StageContext) -> Flow[Turn]:
     """Calls a stage and returns its flow, also if the stage itself does not wait for anything."""
     result = function(state, context)
-    return (yield from result) if isinstance(result, Generator) else result
+    # Not whether it is a generator: `isinstance` takes long with an abstract class.
+    return result if isinstance(result, dict) else (yield from result)
 
 
 class Stage(Runnable[Any, dict[str, Any]]):

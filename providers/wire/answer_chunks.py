@@ -68,10 +68,12 @@ async def async_answer_chunks(
     async with aclosing(raw.aiter_bytes()) as pieces:
         while not reader.done:
             late_s = _late_s(reader)
-            left_s = None if late_s is None else came_at + late_s - time.monotonic()
             try:
-                async with asyncio.timeout(left_s):
+                if late_s is None:
                     data = await anext(pieces, None)
+                else:
+                    async with asyncio.timeout(came_at + late_s - time.monotonic()):
+                        data = await anext(pieces, None)
             except TimeoutError:  # only a whole answer has a time of its own to end
                 break
             except ProviderError as exc:
