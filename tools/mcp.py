@@ -76,6 +76,7 @@ class McpServers(Connected):
 
         Raises TurnConfigurationError for a server that cannot be reached.
         """
+        _load_adapter()
         tools: list[BaseTool] = []
         for server in self._servers.values():
             try:
@@ -137,6 +138,16 @@ class McpServers(Connected):
         if outcome.error is not None:
             raise outcome.error
         return outcome.value  # type: ignore[return-value]
+
+
+def _load_adapter() -> None:
+    """Imports what opens sessions. It may take seconds, which no server needs to be waited for."""
+    try:
+        import langchain_mcp_adapters.sessions  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise TurnConfigurationError(
+            "langchain-mcp-adapters is not installed: pip install 'turngraph[mcp]'."
+        ) from error
 
 
 def _idempotent_hint(tool: "Tool") -> dict[str, bool]:

@@ -224,3 +224,14 @@ def test_an_error_of_the_server_with_the_sdks_code_is_no_lost_server(tmp_path: P
     assert output.status == "error"
     assert "refused the call: McpError: too many" in output.content
     assert '{"retry_after":30}' in output.content
+
+
+def test_a_missing_adapter_is_named_before_a_server_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its import takes seconds, which were taken from the time in which a server must answer."""
+    monkeypatch.setitem(sys.modules, "langchain_mcp_adapters.sessions", None)
+    servers = McpServers({"slow": {"transport": "stdio", "command": "nowhere", "args": []}})
+    with pytest.raises(TurnConfigurationError, match=r"turngraph\[mcp\]"):
+        servers.tools()
+    servers.close()

@@ -30,6 +30,22 @@ MAX_VALUE: Final = 80
 MAX_MESSAGE: Final = 800
 """Characters of a message."""
 
+_EXPECTED: Final = {
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+}
+"""What is expected, by the type of pydantic's error, in the words of YAML."""
+
 Location = tuple[int | str, ...]
 """The path to a part of a manifest."""
 
@@ -98,7 +114,8 @@ def _message(error: "ErrorDetails", model: type[BaseModel], native: bool) -> str
         return str(context["error"])
     if kind == "string_pattern_mismatch":
         return f"must match {context['pattern']}, but is {quote_value(error['input'])}"
-    return f"{_lower_first(error['msg'])}, but is {quote_value(error['input'])}"
+    expected = _EXPECTED.get(kind, _lower_first(error["msg"]))
+    return f"{expected}, but is {quote_value(error['input'])}"
 
 
 def _unknown_field(loc: Location, model: type[BaseModel], native: bool) -> str:
