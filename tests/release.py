@@ -67,7 +67,7 @@ import os
 from pathlib import Path
 from turngraph.interfaces.studio.catalog import GraphFiles
 from turngraph.interfaces.studio.server import StudioServer
-with StudioServer(GraphFiles((), Path(), os.environ, lambda graph: graph), None) as server:
+with StudioServer(GraphFiles((), Path(), os.environ, lambda loaded: loaded.graph), None) as server:
     assert server.url.startswith("http://127.0.0.1:")
 """,
     "terminal": "import turngraph.interfaces.terminal.full_screen",

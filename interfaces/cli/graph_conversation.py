@@ -103,7 +103,7 @@ class GraphConversation:
     @asynccontextmanager
     async def _opened(self) -> "AsyncIterator[Graph]":
         async with open_async_history(self.file) as saver:
-            yield with_history(self.loaded.graph, saver)
+            yield with_history(self.loaded.graph, saver, self.loaded.owner)
 
 
 def _json_or_text(line: str) -> Any:

@@ -32,12 +32,20 @@ def history_file(environ: Mapping[str, str]) -> Path:
     return folder / "turngraph" / "threads.sqlite"
 
 
-def with_history(graph: "Graph", saver: "BaseCheckpointSaver[Any]") -> "Graph":
-    """Returns `graph` with `saver` as its checkpointer, unless it has one of its own."""
+def with_history(graph: "Graph", saver: "BaseCheckpointSaver[Any]", owner: str = "") -> "Graph":
+    """Returns `graph` with `saver` as its checkpointer, unless it has one of its own.
+
+    The threads that it then writes are those of `owner`, if one is given: other graphs may share
+    the saver.
+    """
     from langgraph.checkpoint.base import BaseCheckpointSaver
 
-    has_own = isinstance(graph.checkpointer, BaseCheckpointSaver)
-    return graph if has_own else graph.copy({"checkpointer": saver})
+    from turngraph.interfaces.user_graphs.owner import owned_by
+
+    if isinstance(graph.checkpointer, BaseCheckpointSaver):
+        return graph
+    stored = graph.copy({"checkpointer": saver})
+    return owned_by(stored, owner) if owner else stored
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
 from turngraph.interfaces.studio.input_form import context_fields, input_fields
 from turngraph.interfaces.user_graphs.langgraph_json import read_project
-from turngraph.interfaces.user_graphs.loading import Graph, load_graph
+from turngraph.interfaces.user_graphs.loading import Graph, LoadedGraph, load_graph
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
 from turngraph.state.json_types import JsonObject
@@ -114,7 +114,7 @@ class GraphFiles:
         references: Iterable[str],
         folder: Path,
         environ: MutableMapping[str, str],
-        prepare: Callable[[Graph], Graph],
+        prepare: Callable[[LoadedGraph], Graph],
     ) -> None:
         self._references, self._prepare = list(references), prepare
         self.folder, self._environ = folder.resolve(), environ
@@ -187,7 +187,7 @@ class GraphFiles:
     def _entry(self, reference: str) -> Entry:
         try:
             loaded = load_graph(reference, self.folder, self._environ)
-            return Entry(reference, self._prepare(loaded.graph))
+            return Entry(reference, self._prepare(loaded))
         except TurngraphError as exc:
             return Entry(reference, None, printable(str(exc)))
         except Exception as exc:  # noqa: BLE001  a graph of the user's own class may raise anything

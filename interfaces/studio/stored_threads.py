@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_core.messages import BaseMessage
@@ -14,6 +15,7 @@ from langgraph.types import PregelTask
 from turngraph.interfaces.plain_text import money, one_line, printable
 from turngraph.interfaces.stepper.engine.stored_thread import StoredThread
 from turngraph.interfaces.user_graphs.loading import Graph
+from turngraph.interfaces.user_graphs.owner import owner_in, owner_of
 from turngraph.state.json_types import JsonObject
 from turngraph.state.result import TurnResult
 
@@ -65,7 +67,7 @@ def list_threads(
         checkpoint = thread.latest()
         if checkpoint is None:
             continue
-        foreign = unknown_nodes(graph, checkpoint)
+        foreign = unknown_nodes(graph, checkpoint) or _other_owner(graph, checkpoint)
         if foreign and not others:
             left_out += 1
         elif words.lower() in thread_id.lower() or (
@@ -89,6 +91,15 @@ def unknown_nodes(graph: Graph, checkpoint: CheckpointTuple) -> list[str]:
     ahead = (name.removeprefix(_BRANCH) for name in channels)
     nodes = dict.fromkeys((*stored["versions_seen"], *ahead))
     return [name for name in nodes if not name.startswith("__") and name not in graph.nodes]
+
+
+def _other_owner(graph: Graph, checkpoint: CheckpointTuple) -> list[str]:
+    """Returns the name of another graph, of the same nodes, that has noted that it wrote a thread.
+
+    Where nothing is noted, in the thread or by `graph`, the nodes alone decide.
+    """
+    owner, own = owner_in(checkpoint.metadata), owner_of(graph)
+    return [Path(owner).name] if owner and own and owner != own else []
 
 
 def found_messages(messages: Sequence[Any], words: str) -> list[JsonObject]:

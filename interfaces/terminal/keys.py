@@ -160,7 +160,7 @@ def _number(argument: str) -> int:
 def _json_or_text(argument: str) -> Any:
     try:
         return json.loads(argument)
-    except ValueError:
+    except (ValueError, RecursionError):
         return argument
 
 

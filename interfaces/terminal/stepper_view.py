@@ -23,7 +23,12 @@ from turngraph.interfaces.terminal.rendering import (
     graph_picture,
     pane_content,
 )
-from turngraph.interfaces.terminal.view import PANE_NAMES, headline_text, timeline_texts
+from turngraph.interfaces.terminal.view import (
+    PANE_NAMES,
+    headline_text,
+    next_text,
+    timeline_texts,
+)
 
 __all__ = ["StepperView"]
 
@@ -67,6 +72,7 @@ class StepperView(Vertical):
         yield Static(id="notice")
 
     def _compose_panes(self) -> Iterator[Static | Tabs | _Pane | OptionList]:
+        yield Static(id="next")
         yield Static(id="banner")
         tabs = Tabs(*(Tab(name, id=name) for name in PANE_NAMES), active=self._first_pane)
         tabs.can_focus = False
@@ -104,6 +110,7 @@ class StepperView(Vertical):
             content = pane_content(pane_of(stepper, pane, compared), dark=self._dark, style=style)
             self.query_one("#pane-content", Static).update(content)
             self.query_one("#pane").scroll_home(animate=False)
+        self.query_one("#next", Static).update(next_text(stepper))
         if focus:
             self.query_one("#steps" if pane == "timeline" else "#pane").focus()
         self._draw_graph()

@@ -5,9 +5,11 @@ from typing import Final
 from rich.text import Text
 
 from turngraph.drawing.marks import SIGNS, Mark
+from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.views.next_step import next_step
 from turngraph.interfaces.stepper.views.page import graph_path
 from turngraph.interfaces.stepper.views.panes import PANES, headline
 from turngraph.interfaces.stepper.views.status import step_mark, turn_mark
@@ -16,12 +18,14 @@ from turngraph.interfaces.terminal.rendering import MARK_STYLES
 __all__ = [
     "PANE_NAMES",
     "headline_text",
+    "next_text",
     "pane_that_matters",
     "timeline_texts",
 ]
 
 _NOT_CHOSEN: Final = frozenset({"problem", "question", "charts"})
 """Two always stand above the panes; charts are pictures."""
+_NEXT_KEYS: Final = {"step": "s", "run_until": "u", "back": "b", "answer": "a"}
 _LAST: Final = ("state", "timeline")
 PANE_NAMES: Final = (*(name for name in PANES if name not in {*_NOT_CHOSEN, *_LAST}), *_LAST)
 """The panes that are chosen from, in their order."""
@@ -40,6 +44,12 @@ def headline_text(stepper: Stepper, under_way: Mark | None) -> Text:
         (headline(stepper), "bold"),
         (f"{inside}{f' · {under_way}, esc stops it' if under_way else ''}", MARK_STYLES[mark]),
     )
+
+
+def next_text(stepper: Stepper) -> Text:
+    """Returns the key to press next, and why."""
+    step = next_step(stepper)
+    return Text.assemble((_NEXT_KEYS[step.action], "bold"), (f"  {printable(step.text)}", ""))
 
 
 def pane_that_matters(stepper: Stepper) -> str:

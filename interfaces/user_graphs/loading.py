@@ -34,6 +34,13 @@ class LoadedGraph:
     graph: Graph
     file: Path | None
     """The file that defines it, to be watched for changes; None for a module without one."""
+    name: str = ""
+    """Its name in that file."""
+
+    @property
+    def owner(self) -> str:
+        """What tells it from every other graph of this machine, whatever the user typed."""
+        return self.reference if self.file is None else f"{self.file}:{self.name}"
 
 
 def load_graph(reference: str, folder: Path, environ: MutableMapping[str, str]) -> LoadedGraph:
@@ -77,7 +84,7 @@ def load_graph(reference: str, folder: Path, environ: MutableMapping[str, str]) 
             f"`{source}:{name}` is of type `{type(value).__name__}`, which is no LangGraph graph. "
             f"Graphs found: {known}."
         )
-    return LoadedGraph(reference, graph, _file_of(module))
+    return LoadedGraph(reference, graph, _file_of(module), name)
 
 
 def load_object(reference: str, folder: Path) -> Any:

@@ -67,7 +67,12 @@ def studio(
         ) from exc
     references = graphs or _references_of_project()
     with open_history(history or history_file(os.environ)) as saver, _opened(ledger) as book:
-        files = GraphFiles(references, Path(), os.environ, lambda graph: with_history(graph, saver))
+        files = GraphFiles(
+            references,
+            Path(),
+            os.environ,
+            lambda loaded: with_history(loaded.graph, saver, loaded.owner),
+        )
         with StudioServer(files, book, port) as server:
             url = server.url if thread is None else server.open_thread(references[0], thread)
             _say(server.catalog, url)

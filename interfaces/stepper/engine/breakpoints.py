@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.state.errors import TurnValueError
@@ -21,7 +21,7 @@ class Breakpoint:
         >>> Breakpoint(tool="weather")
         Breakpoint(tool='weather')
 
-    Raises TurnValueError if no field is given.
+    Raises TurnValueError if no field is given, or one is no pattern or no amount.
     """
 
     node: str | None = None
@@ -46,8 +46,16 @@ class Breakpoint:
             raise TurnValueError(
                 f"A breakpoint needs a condition. Give one of: {', '.join(vars(self))}."
             )
-        if self.answer is not None:  # a wrong pattern fails here, not in the middle of a run
-            re.compile(self.answer)
+        # What is wrong fails here, not in the middle of a run.
+        if self.answer is not None:
+            try:
+                re.compile(self.answer)
+            except re.error as exc:
+                raise TurnValueError(
+                    f"`{self.answer}` is no regular expression: {exc}. Put \\ before brackets."
+                ) from exc
+        if self.cost_above is not None and not _is_amount(self.cost_above):
+            raise TurnValueError(f"`cost_above` is USD, as in 0.05, and not `{self.cost_above}`.")
 
     def __repr__(self) -> str:
         given = (f"{name}={value!r}" for name, value in vars(self).items() if value is not None)
@@ -73,6 +81,13 @@ class Breakpoint:
             (self.when, lambda: self.when is not None and self.when(step)),
         ]
         return all(check() for given, check in checks if given is not None)
+
+
+def _is_amount(value: Decimal | float | str) -> bool:
+    try:
+        return Decimal(str(value)).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _pending_tools(step: Step) -> Collection[str]:

@@ -11,6 +11,7 @@ from langgraph.types import Overwrite
 from turngraph.interfaces.stepper.engine.differences import diff_states, merge_edits
 from turngraph.interfaces.stepper.engine.steps import Step, listed
 from turngraph.interfaces.stepper.engine.task_controller import Override, Task, TaskKey
+from turngraph.interfaces.stepper.engine.typed_json import typed_json
 from turngraph.interfaces.stepper.engine.wire_request import request_of, request_with_body
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 from turngraph.state.messages import merge_messages
@@ -102,10 +103,7 @@ def _edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
     """Replaces the JSON of the pending request, and of no other."""
     task = _pending_model_call(step)
     if isinstance(body, str):
-        try:
-            body = json.loads(body)
-        except ValueError as exc:
-            raise TurnValueError(f"The request is not valid JSON: {exc}.") from exc
+        body = typed_json(body, "The request is")
     if not isinstance(body, Mapping):
         raise TurnValueError(f"A request is a JSON object, not a {type(body).__name__}.")
     pending = request_of(task, sent=False)
@@ -225,7 +223,7 @@ def _call_with(task: Task, arguments: Mapping[str, Any] | str) -> ToolCall:
 def _has_same_arguments(call: ToolCall, other: ToolCall) -> bool:
     try:
         return bool(json.loads(call.arguments) == json.loads(other.arguments))
-    except ValueError:
+    except (ValueError, RecursionError):
         return call.arguments == other.arguments
 
 

@@ -6,6 +6,7 @@ Buttons that show another line, such as undo, are in `widget_controller`.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from turngraph.interfaces.plain_text import one_line
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.message_edits import edit_messages
@@ -14,7 +15,7 @@ from turngraph.interfaces.stepper.views.state_edits import edit_state
 from turngraph.interfaces.stepper.views.turn_edits import edit_turn
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 
-__all__ = ["ACTIONS", "BREAKPOINT_FIELDS", "Message"]
+__all__ = ["ACTIONS", "BREAKPOINT_FIELDS", "Message", "number_in"]
 
 Message = Mapping[str, Any]
 """What a button sends: its `action`, and the values that the action needs."""
@@ -32,7 +33,7 @@ BREAKPOINT_FIELDS: Final[Mapping[str, Callable[[str], Any]]] = {
 
 
 def _add_breakpoint(stepper: Stepper, message: Message) -> None:
-    field, value = str(message["reason"]), str(message["value"]).strip()
+    field, value = str(message.get("reason")), str(message.get("value", "")).strip()
     if field not in BREAKPOINT_FIELDS or not value:
         raise TurnValueError(
             "A breakpoint needs a reason and a value. "
@@ -43,6 +44,21 @@ def _add_breakpoint(stepper: Stepper, message: Message) -> None:
     except ValueError as exc:
         raise TurnValueError(f"`{value}` is no value for `{field}`: {exc}.") from exc
     stepper.breakpoints.append(breakpoint_)
+
+
+def number_in(message: Message, name: str) -> int:
+    """Returns a whole number of `message`. Raises TurnValueError if there is none of that name."""
+    value = message.get(name)
+    if not isinstance(value, int):
+        raise TurnValueError(f"`{name}` must be a whole number, not {one_line(repr(value), 60)}.")
+    return value
+
+
+def _remove_breakpoint(stepper: Stepper, message: Message) -> None:
+    index = number_in(message, "index")
+    if not 0 <= index < len(stepper.breakpoints):
+        raise TurnValueError(f"There is no breakpoint {index}: {len(stepper.breakpoints)} are set.")
+    stepper.breakpoints.pop(index)
 
 
 def _answer(stepper: Stepper, message: Message) -> None:
@@ -79,7 +95,7 @@ ACTIONS: Final[Mapping[str, Callable[[Stepper, Message], Any]]] = {
     "run": lambda stepper, message: stepper.run(),
     "run_until": lambda stepper, message: stepper.run_until(str(message["until"])),
     "retry": lambda stepper, message: stepper.retry(),
-    "jump": lambda stepper, message: stepper.jump(int(message["step"])),
+    "jump": lambda stepper, message: stepper.jump(number_in(message, "step")),
     "save": _save,
     "edit_request": lambda stepper, message: stepper.edit(body=str(message["body"])),
     "edit_messages": edit_messages,
@@ -89,6 +105,6 @@ ACTIONS: Final[Mapping[str, Callable[[Stepper, Message], Any]]] = {
     "edit_result": _edit_result,
     "answer": _answer,
     "add_breakpoint": _add_breakpoint,
-    "remove_breakpoint": lambda stepper, message: stepper.breakpoints.pop(int(message["index"])),
+    "remove_breakpoint": _remove_breakpoint,
 }
 """By the name that a button sends. A refusal raises TurngraphError, ValueError or LookupError."""

@@ -14,6 +14,7 @@ from langchain_core.messages import (
 
 from turngraph.interfaces.stepper.engine.differences import role_of
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.typed_json import typed_json
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 from turngraph.state.json_types import JsonObject
 
@@ -87,10 +88,7 @@ def _plain(message: BaseMessage) -> JsonObject:
 
 
 def _parsed(text: str) -> list[Any]:
-    try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise TurnValueError(f"The messages are not valid JSON: {exc}.") from exc
+    given = typed_json(text, "The messages are")
     is_plain = isinstance(given, list) and all(
         isinstance(each, dict) and isinstance(each.get("content"), str | list) for each in given
     )

@@ -51,8 +51,8 @@ def next_step(stepper: Stepper) -> NextStep:
     if until and not model_calls(stepper):
         return NextStep(
             "run_until",
-            "Run until, with `call_llm` beside it, goes on to the request to the model: you can "
-            "change it there, before it is sent.",
+            f"Run until `{until}` goes on to the request to the model: you can change it there, "
+            "before it is sent.",
             until,
         )
     return NextStep("step", f"Step runs {nodes}. Run goes on to the end.")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from turngraph.interfaces.stepper.engine.typed_json import typed_json
 from turngraph.state.errors import TurnValueError
 
 __all__ = ["answer_draft", "call_text", "is_approval", "question_text", "typed_answer"]
@@ -46,10 +47,10 @@ def typed_answer(text: str) -> Any:
     if not text.strip():
         raise TurnValueError("The answer is empty. Type JSON or a text.")
     try:
-        return json.loads(text)
-    except ValueError as exc:
+        return typed_json(text, "The answer is")
+    except TurnValueError:
         if text.lstrip()[0] in '{["':
-            raise TurnValueError(f"The answer is not valid JSON: {exc}.") from exc
+            raise
         return text
 
 

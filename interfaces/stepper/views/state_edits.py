@@ -8,8 +8,9 @@ from langgraph.channels.binop import BinaryOperatorAggregate
 from langgraph.types import Overwrite
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.typed_json import typed_json
 from turngraph.interfaces.stepper.views.page import graph_shown
-from turngraph.state.errors import TurnInvocationError, TurnValueError
+from turngraph.state.errors import TurnInvocationError
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["edit_state", "state_fields"]
@@ -42,10 +43,7 @@ def edit_state(stepper: Stepper, message: Mapping[str, Any]) -> None:
         raise TurnInvocationError(
             f"`{name}` cannot be edited here. There are: {', '.join(known) or 'none'}."
         )
-    try:
-        value = json.loads(str(message["value"]))
-    except ValueError as exc:
-        raise TurnValueError(f"The value is not valid JSON: {exc}.") from exc
+    value = typed_json(str(message["value"]), "The value is")
     if value == json.loads(known[name]):
         raise TurnInvocationError(f"This is `{name}` as it is: nothing was changed.")
     channel = graph_shown(stepper).channels.get(name)

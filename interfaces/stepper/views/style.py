@@ -121,7 +121,8 @@ white-space:pre-wrap;overflow-wrap:anywhere;word-break:normal;color:inherit}}
 .turnstepper pre{{margin:0;padding:8px;background:var(--soft);border-radius:6px}}
 .turnstepper textarea{{width:100%;min-height:62px;border:1px solid var(--line);border-radius:6px;
 background:var(--paper);padding:6px 8px 0;resize:vertical;display:block;margin:2px 0 6px}}
-.turnstepper textarea{{field-sizing:content;max-height:calc(round(down,60vh,18px) + 8px)}}
+.turnstepper textarea{{field-sizing:content;
+max-height:max(242px,calc(round(down,100vh - 420px,18px) + 8px))}}
 .turnstepper textarea.ts-tall{{min-height:242px}}
 @supports not (field-sizing:content){{.turnstepper textarea.ts-tall{{height:50vh}}}}
 .turnstepper textarea[aria-invalid=true]{{border-color:var(--bad)}}

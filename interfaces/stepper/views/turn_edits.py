@@ -7,6 +7,7 @@ from typing import Any, Final
 from langchain_core.messages import HumanMessage
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.typed_json import typed_json
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest
 from turngraph.interfaces.stepper.views.edited_parts import (
     SYSTEM_ROLES,
@@ -127,10 +128,7 @@ def _known_tools(stepper: Stepper, request: ChatRequest) -> dict[str, ToolSpec]:
 
 
 def _sampling_from(text: str) -> dict[str, Any]:
-    try:
-        given = json.loads(text)
-    except ValueError as exc:
-        raise TurnValueError(f"The sampling is not valid JSON: {exc}.") from exc
+    given = typed_json(text, "The sampling is")
     unknown = sorted(set(given) - set(_SAMPLING)) if isinstance(given, dict) else ["?"]
     if unknown or "model" not in given:
         raise TurnValueError(

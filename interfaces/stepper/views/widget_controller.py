@@ -7,7 +7,7 @@ from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses, TellPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.views.actions import ACTIONS, Message
+from turngraph.interfaces.stepper.views.actions import ACTIONS, Message, number_in
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.state.errors import TurngraphError
 from turngraph.state.json_types import JsonObject
@@ -47,6 +47,8 @@ class WidgetController:
         with self._lock:
             try:
                 self._do(message)
+            except KeyError as exc:  # whose text is the bare name
+                text = f"There is no {exc} here."
             except (TurngraphError, ValueError, LookupError) as exc:
                 text = str(exc)
             finally:
@@ -90,7 +92,7 @@ class WidgetController:
         elif action == "compare":
             self._compared = str(message["name"])
         elif action == "model_call":
-            self._call = (self.stepper.now, int(message["number"]))
+            self._call = (self.stepper.now, number_in(message, "number"))
         elif action in ACTIONS:
             ACTIONS[action](self.stepper, message)
 

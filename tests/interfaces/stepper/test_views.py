@@ -243,3 +243,41 @@ def test_a_pane_that_fails_leaves_the_others() -> None:
         panes = panes_of(stepper)
     assert "cannot be shown: RuntimeError: no text for this" in panes["diff"].text
     assert panes["charts"].pictures
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        ({"action": "add_breakpoint", "reason": "answer", "value": "("}, "no regular expression"),
+        ({"action": "add_breakpoint", "reason": "cost_above", "value": "much"}, "is USD"),
+        ({"action": "add_breakpoint", "reason": "cost_above", "value": "nan"}, "is USD"),
+        ({"action": "add_breakpoint"}, "needs a reason and a value"),
+        ({"action": "remove_breakpoint", "index": 9}, "There is no breakpoint 9"),
+        ({"action": "jump", "step": {}}, "`step` must be a whole number, not {}"),
+        ({"action": "model_call", "number": "x"}, "`number` must be a whole number"),
+        ({"action": "line"}, "There is no 'name' here."),
+        ({"action": "edit_request", "body": DEEP}, "nested too deeply"),
+        ({"action": "edit_turn", "part": "sampling", "value": DEEP}, "nested too deeply"),
+        ({"action": "edit_messages", "value": DEEP}, "nested too deeply"),
+        ({"action": "edit_state", "name": "turn_id", "value": DEEP}, "nested too deeply"),
+    ],
+)
+def test_a_wrong_value_from_a_page_is_a_sentence(
+    pending: WidgetController, message: dict[str, Any], sentence: str
+) -> None:
+    """It raises nothing, moves nothing, and is set before a run could stumble over it."""
+    before = pending.stepper.now
+    pending.act(message)
+    assert sentence in pending.view()["refusal"]["text"]
+    assert (pending.stepper.now, pending.stepper.breakpoints) == (before, [])
+
+
+@pytest.fixture(scope="module")
+def pending() -> Iterator[WidgetController]:
+    """Stands before a request."""
+    with ScriptedModel() as model, TurnStepper(turn_on(model), ask("Hi")) as stepper:
+        stepper.run_until("call_llm")
+        yield WidgetController(stepper, lambda: None)

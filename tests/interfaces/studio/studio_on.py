@@ -194,7 +194,9 @@ def write_agent(
 def running(folder: Path, references: list[str], ledger: Ledger | None = None) -> Iterator[Studio]:
     """Runs a studio of the graphs in `folder` on another thread."""
     history = InMemorySaver()
-    files = GraphFiles(references, folder, {}, lambda graph: with_history(graph, history))
+    files = GraphFiles(
+        references, folder, {}, lambda loaded: with_history(loaded.graph, history, loaded.owner)
+    )
     with StudioServer(files, ledger) as server:
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

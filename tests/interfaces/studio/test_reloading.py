@@ -27,7 +27,7 @@ def studio(file: Path) -> Iterator[Studio]:
 
 def test_only_files_that_were_imported_and_differ_are_loaded_again(file: Path) -> None:
     """While something is broken, any file may be what it lacks."""
-    files = GraphFiles([f"{file.name}:plain"], file.parent, {}, lambda graph: graph)
+    files = GraphFiles([f"{file.name}:plain"], file.parent, {}, lambda loaded: loaded.graph)
     files.load()
     other = file.with_name("other_unrelated.py")
     other.write_text("x = 1")

@@ -178,6 +178,33 @@ def test_threads_of_other_graphs_are_shown_when_they_are_asked_for(
     assert [each.message for each in caplog.records if "unknown node" in each.message] == []
 
 
+def test_graphs_of_the_same_nodes_have_threads_of_their_own(studio: Studio) -> None:
+    """In a database that they share; a thread that nobody has marked is listed for each of them."""
+    walk = start(studio, "diver", {"messages": [["user", "Dive!"]]})
+    move(studio, walk, "run")
+    stored = studio.ask("POST", f"/api/walks/{walk}/thread", {"thread": "deep"})
+    assert stored == {"thread": "deep"}
+    graphs = {name: full_name(studio, name) for name in ("diver", "approved")}
+    loaded = studio.server.catalog.graph(graphs["approved"])
+    loaded.invoke(ask("Hi"), {"configurable": {"thread_id": "asked"}})
+    unmarked = loaded.copy({"config": {}})
+    unmarked.invoke(ask("Hi"), {"configurable": {"thread_id": "anyone"}})
+
+    def listed(name: str) -> set[str]:
+        return {each["id"] for each in threads_of(studio, graphs[name])["threads"]}
+
+    assert {"deep", "anyone"} <= listed("diver")
+    assert {"asked", "anyone"} <= listed("approved")
+    assert "asked" not in listed("diver")
+    assert "deep" not in listed("approved")
+    others = threads_of(studio, graphs["diver"], "&others=yes")["threads"]
+    assert [each["unknown"] for each in others if each["id"] == "asked"] == [[graphs["approved"]]]
+
+
+def threads_of(studio: Studio, graph: str, more: str = "") -> Any:
+    return studio.ask("GET", f"/api/threads?graph={graph}{more}")
+
+
 def test_a_graph_without_a_turn_is_stepped_into_its_parallel_subgraphs(studio: Studio) -> None:
     """`Send` and a subgraph: each task can be stepped alone, and the input is the person's."""
     walk = start(studio, "plain", {"words": ["a", "b"]})

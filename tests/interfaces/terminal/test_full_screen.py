@@ -16,8 +16,10 @@ from turngraph.scripted import Fail, Hang, Say
 async def test_a_turn_is_walked_by_single_keys() -> None:
     """Step, enter, into, over, back, run; at the end the key says that nothing is left."""
     async with screen([CALLS, Say("It is 42.")]) as shown:
+        assert shown.text("#next").startswith("u  Run until `call_llm` goes on to the request")
         await shown.press("s")
         assert shown.now == ("call_llm",)
+        assert shown.text("#next").startswith("s  The request in the pane `request`")
         assert '"model": "gpt-4o-mini"' in shown.picture
         assert "▶ call_llm" in shown.picture
         await shown.press("b", "enter", "i", "o")
