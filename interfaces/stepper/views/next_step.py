@@ -43,7 +43,7 @@ def next_step(stepper: Stepper) -> NextStep:
         )
     tools = [task.call.name for task in now.pending if task.call is not None]
     if tools:
-        asked = f"The model asks for `{listed(tools)}`"
+        asked = f"The model asks for {', '.join(f'`{name}`' for name in dict.fromkeys(tools))}"
         return NextStep(
             "step", f"{asked}. Change the arguments in the pane `tools`, or press Step to run it."
         )

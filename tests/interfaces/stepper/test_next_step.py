@@ -38,7 +38,7 @@ def test_a_turn_leads_to_its_request_then_to_its_tools_and_its_end(model: Script
         stepper.step()
         assert next_step(stepper) == ("step", "Step runs `bill`. Run goes on to the end.", "")
         stepper.step()
-        assert "The model asks for `weather (2 tasks)`" in next_step(stepper).text
+        assert "The model asks for `weather`. Change" in next_step(stepper).text
         assert widget_view(stepper)["hidden"] == ["step_over"]
         stepper.run()
         assert next_step(stepper).action == "back"
