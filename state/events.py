@@ -11,12 +11,13 @@ seconds, money is in USD, and `type` tells the events apart in JSON.
 """
 
 from decimal import Decimal
-from typing import Annotated, Literal, TypeGuard
+from typing import Annotated, Final, Literal, TypeGuard
 
 from pydantic import Field, JsonValue
 
-from turngraph.state.base import Frozen
+from turngraph.state.base import Frozen, unchecked
 from turngraph.state.kinds import ApprovalDecision, ToolRunStatus, TurnStatus
+from turngraph.state.reply import TextKind
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Charge
 from turngraph.state.turn_error import TurnError
@@ -44,6 +45,7 @@ __all__ = [
     "TurnEvent",
     "TurnWarning",
     "is_event",
+    "token",
 ]
 
 
@@ -101,8 +103,21 @@ class Token(TurnEvent):
     """A piece of the answer arrived. Only turns that stream have this event."""
 
     type: Literal["token"] = "token"
-    kind: Literal["text", "reasoning", "refusal"]
+    kind: TextKind
     text: str
+
+
+_TOKEN_FIELDS: Final = {"turn_id", "kind", "text"}
+
+
+def token(turn_id: str, kind: TextKind, text: str) -> Token:
+    """Returns a `Token`, whose fields must have these types.
+
+    >>> token("t", "text", "Hi") == Token(turn_id="t", kind="text", text="Hi")
+    True
+    """
+    fields = {"turn_id": turn_id, "type": "token", "kind": kind, "text": text}
+    return unchecked(Token, fields, _TOKEN_FIELDS)
 
 
 class ResponseReceived(TurnEvent):

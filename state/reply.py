@@ -4,11 +4,12 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, JsonValue
 
-from turngraph.state.base import Frozen
+from turngraph.state.base import Frozen, unchecked
 from turngraph.state.json_types import JsonObject
 from turngraph.state.usage import Usage
 
 __all__ = ["UNFINISHED_REASONS", "UNFINISHED_STATUSES", "ProviderReply", "StreamChunk", "ToolCall"]
+__all__ += ["TextKind", "text_chunk"]
 
 UNFINISHED_STATUSES: Final = frozenset(
     {"cancelled", "failed", "in_progress", "incomplete", "queued"}
@@ -93,6 +94,10 @@ class ProviderReply(Frozen):
         return self.truncated or self.finish_reason in UNFINISHED_REASONS
 
 
+TextKind = Literal["text", "reasoning", "refusal"]
+"""What a piece of text in an answer is."""
+
+
 class StreamChunk(Frozen):
     """A piece of an answer, as it arrives.
 
@@ -108,3 +113,16 @@ class StreamChunk(Frozen):
     text: str = ""
     tool_call: ToolCall | None = None
     usage: Usage | None = None
+
+
+_TEXT_FIELDS: Final = {"type", "text"}
+
+
+def text_chunk(kind: TextKind, text: str) -> StreamChunk:
+    """Returns a chunk of `text`, which must be one.
+
+    >>> text_chunk("text", "Hel") == StreamChunk(type="text", text="Hel")
+    True
+    """
+    fields = {"type": kind, "text": text, "tool_call": None, "usage": None}
+    return unchecked(StreamChunk, fields, _TEXT_FIELDS)

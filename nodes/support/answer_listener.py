@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 from turngraph.nodes.support.call_bounds import estimate_of
 from turngraph.nodes.support.cancellation import TurnCancelledError
+from turngraph.nodes.support.piece_streams import piece_pusher
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.providers.writing.messages import to_chunk
 from turngraph.providers.writing.payload import Payload
-from turngraph.state.events import Token
+from turngraph.state.events import token
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.usage import Usage
 
@@ -27,6 +28,10 @@ class AnswerListener:
     reasoning: list[str] = field(default_factory=list)
     usage: Usage | None = None
     """Vendors send it at the very end of a stream, so then only its last bytes are missing."""
+
+    def __post_init__(self) -> None:
+        self._pieces = self.context.of_answer()
+        self._push = piece_pusher() if self.context.tokens_wanted else None
 
     def on_chunk(self, chunk: StreamChunk) -> None:
         """Called with every piece of the answer.
@@ -56,9 +61,9 @@ class AnswerListener:
     def _emit(self, chunk: StreamChunk) -> None:
         if chunk.type not in ("text", "reasoning", "refusal"):
             return
-        self.context.emit(Token(turn_id=self.turn_id, kind=chunk.type, text=chunk.text))
-        if self.context.tokens_wanted:
-            self.context.push(to_chunk(chunk, message_id=self.message_id))
+        self._pieces.emit(token(self.turn_id, chunk.type, chunk.text))
+        if self._push is not None:
+            self._push(to_chunk(chunk, message_id=self.message_id))
 
     def _truncated(self) -> ProviderReply:
         return ProviderReply(

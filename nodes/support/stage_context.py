@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from langchain_core.callbacks import CallbackManager
-from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
-from langgraph.graph.message import push_message
 from langgraph.runtime import get_runtime
 
 from turngraph.nodes.support.dependencies import Replay, TurnDependencies
 from turngraph.nodes.support.model_run import tracers_in
 from turngraph.nodes.support.next_call import NextCall
+from turngraph.nodes.support.piece_streams import piece_writer
 from turngraph.nodes.support.telemetry import TurnTrace
 from turngraph.state.events import AnyEvent
 
@@ -205,9 +204,9 @@ class StageContext:
         """Returns the block in which a stage runs, for what follows the turn from outside."""
         return nullcontext() if self.trace is None else self.trace.active()
 
-    def push(self, chunk: AIMessageChunk) -> None:
-        """Sends a piece of an answer to LangGraph's `messages` stream."""
-        push_message(chunk, state_key=None)
+    def of_answer(self) -> "StageContext":
+        """Returns the context that the pieces of one answer are sent with."""
+        return self._replaced(writer=piece_writer(self.writer))
 
     def seconds_since(self, started_at: float) -> float:
         """Returns the seconds since `started_at`, which is in seconds since the epoch."""

@@ -267,6 +267,10 @@ class AnswerReader:
             return []
         if cleaned:
             self._notes[CLEANED_NOTE] = None
+        if isinstance(value, dict) and event.name != "error":
+            chunks = self._reader.feed_ordinary(value)
+            if chunks is not None:
+                return chunks
         # Vendors send errors inside a stream of status 200 (OpenRouter, Groq, Berget), so every
         # event is looked at: https://openrouter.ai/docs/api-reference/errors
         if is_error(value, event.name):

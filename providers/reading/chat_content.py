@@ -1,7 +1,5 @@
 """The text and the reasoning of a Chat Completions answer, put together from its content."""
 
-from typing import Literal
-
 from turngraph.providers.reading.fragments import Fragments, part_text
 from turngraph.providers.reading.json_values import (
     content_text,
@@ -11,7 +9,7 @@ from turngraph.providers.reading.json_values import (
 )
 from turngraph.providers.reading.think_tags import ThinkSplitter
 from turngraph.state.json_types import JsonObject
-from turngraph.state.reply import StreamChunk
+from turngraph.state.reply import StreamChunk, TextKind, text_chunk
 
 __all__ = ["AnswerContent", "append_text"]
 
@@ -40,9 +38,21 @@ class AnswerContent:
         if isinstance(value, dict) and value.get("type") == "text":
             value = [value]  # one part, without the list around it
         if isinstance(value, str) or not is_part_list(value):
-            self._add_plain(content_text(value), chunks)
+            self.add_plain(content_text(value), chunks)
         else:
             self._add_parts(objects_in(value), chunks)
+
+    def add_plain(self, value: str, chunks: list[StreamChunk]) -> None:
+        """Adds content that is text, which may hold think tags."""
+        if self._parts:
+            self._parts.add({"type": "text", "text": value})
+        reasoning, text = self._think.feed(value)
+        if self._think.lone_close:
+            self._reasoning += self._text
+            self._text.clear()
+        if reasoning:
+            self.add_reasoning(reasoning, chunks)
+        self.add_text(text, chunks)
 
     def add_text(self, text: str, chunks: list[StreamChunk]) -> None:
         """Adds text in which nothing is a tag, such as the transcript of a spoken answer."""
@@ -76,16 +86,6 @@ class AnswerContent:
         """The parts of a content that came as a list; none for a content of text alone."""
         return self._parts.parts()
 
-    def _add_plain(self, value: str, chunks: list[StreamChunk]) -> None:
-        if self._parts:
-            self._parts.add({"type": "text", "text": value})
-        reasoning, text = self._think.feed(value)
-        if self._think.lone_close:
-            self._reasoning += self._text
-            self._text.clear()
-        self.add_reasoning(reasoning, chunks)
-        self.add_text(text, chunks)
-
     def _add_parts(self, parts: list[JsonObject], chunks: list[StreamChunk]) -> None:
         if self._text and not self._parts:
             self._parts.add({"type": "text", "text": self.text})
@@ -104,7 +104,7 @@ class AnswerContent:
 
 def append_text(
     texts: list[str],
-    kind: Literal["text", "reasoning", "refusal"],
+    kind: TextKind,
     text: str,
     chunks: list[StreamChunk],
 ) -> None:
@@ -117,4 +117,4 @@ def append_text(
     """
     if text:
         texts.append(text)
-        chunks.append(StreamChunk(type=kind, text=text))
+        chunks.append(text_chunk(kind, text))

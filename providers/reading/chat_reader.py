@@ -23,6 +23,7 @@ from turngraph.providers.reading.json_values import (
 )
 from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.providers.reading.reasoning import REASONING_FIELDS, ReasoningCollector
+from turngraph.providers.reading.repeated_events import RepeatedEvents
 from turngraph.providers.reading.usage_reader import merged_usage, read_usage, reported_usage
 from turngraph.state.errors import ErrorKind, ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
@@ -71,6 +72,7 @@ class ChatReader:
         self._finish_reason_optional = finish_reason_optional
         self._calls = CallAssembler(limits or ReadLimits(), asked)
         self._content = AnswerContent()
+        self._repeated = RepeatedEvents()
         self._refusal: list[str] = []
         self._extra: JsonObject = {}
         self._reasoning_members = ReasoningCollector()
@@ -86,6 +88,7 @@ class ChatReader:
 
     def feed(self, event: JsonMapping) -> list[StreamChunk]:
         """Returns what `event` adds to the answer. Raises `ProviderError` above the limits."""
+        self._repeated.forget()
         chunks: list[StreamChunk] = []
         has_usage = self.read_envelope(event)
         for choice in objects_in(event.get("choices")):
@@ -94,6 +97,19 @@ class ChatReader:
         # at the end is announced.
         if has_usage and (not event.get("choices") or self._finish_reason is not None):
             self._announce_usage(chunks)
+        if not has_usage and self._finish_reason is None:
+            self._repeated.remember(event)
+        return chunks
+
+    def feed_ordinary(self, event: JsonMapping) -> list[StreamChunk] | None:
+        """Returns what `event` adds, if it is the one before with other text, and so no error; else
+        None.
+        """
+        text = self._repeated.text_of(event)
+        if text is None:
+            return None
+        chunks: list[StreamChunk] = []
+        self._content.add_plain(text, chunks)
         return chunks
 
     def read_envelope(self, event: JsonMapping) -> bool:

@@ -53,7 +53,8 @@ def parse_json(
     # Counting brackets is cheap and never too low, so most answers need no walk.
     if text.count("{") + text.count("[") > depth and is_deeper_than(value, depth):
         raise too_deep(depth)
-    if halves is not None and halves.concerns(text):
+    # The fast parser refuses half a character, so there is none in what it read.
+    if halves is not None and (suspect or halves.holding):
         value, suspect = halves.join(value), True
     cleaned = without_unstorable_text(value) if suspect else value
     return cleaned, cleaned is not value

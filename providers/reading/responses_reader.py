@@ -16,7 +16,7 @@ from turngraph.providers.reading.responses_reply import lacks_some, reply_from
 from turngraph.providers.reading.think_tags import ThinkSplitter, thinking_chunks
 from turngraph.state.errors import ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
-from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.reply import ProviderReply, StreamChunk, text_chunk
 
 __all__ = ["ResponsesReader", "read_responses"]
 
@@ -92,6 +92,12 @@ class ResponsesReader:
         self._items.feed(kind, event)
         return []
 
+    def feed_ordinary(self, event: JsonMapping) -> list[StreamChunk] | None:
+        """Returns what `event` adds, if it is a piece of a text, and so no error; else None."""
+        if event.get("type") in DELTAS and event.get("delta") and not event.get("error"):
+            return self.feed(event)
+        return None
+
     @property
     def response_id(self) -> str | None:
         """The vendor's id of the response, or None until it has come."""
@@ -152,7 +158,7 @@ class ResponsesReader:
             return thinking_chunks(*self._think.feed(text))
         if DELTAS[kind] == "reasoning":
             text = self._separator(kind, event) + text
-        return [StreamChunk(type=DELTAS[kind], text=text)]
+        return [text_chunk(DELTAS[kind], text)]
 
     def _separator(self, kind: str, event: JsonMapping) -> str:
         """A blank line between two parts of the reasoning, as in `ProviderReply.reasoning`."""

@@ -4,12 +4,10 @@ Text in JSON may write a character outside the basic plane as two escapes (`\ud8
 that cut text by tokens send one half in one event and the other in the next.
 """
 
-import re
 from typing import Any, Final
 
 __all__ = ["HalfCharacters"]
 
-_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _HIGH: Final = ("\ud800", "\udbff")
 _PLACES: Final = ("type", "output_index", "content_index", "summary_index")
 """Members that say to which text of an answer a Responses event adds."""
@@ -26,11 +24,10 @@ class HalfCharacters:
     def __init__(self) -> None:
         self._held: dict[tuple[object, ...], str] = {}
 
-    def concerns(self, text: str) -> bool:
-        """Whether an event of this JSON text may hold a half, or continues one."""
-        # Two cheap looks first: nearly every event is plain ASCII without an escape.
-        may_hold = "\\u" in text or not text.isascii()
-        return bool(self._held) or (may_hold and _HALF.search(text) is not None)
+    @property
+    def holding(self) -> bool:
+        """Whether a first half waits for its second."""
+        return bool(self._held)
 
     def join(self, event: Any) -> Any:
         """Returns `event` with the halves joined that belong to one character."""

@@ -3,7 +3,7 @@
 from typing import Final, Literal, TypeAlias
 
 from turngraph.providers.vendors.reasoning_fields import THINK_CLOSE, THINK_OPEN
-from turngraph.state.reply import StreamChunk
+from turngraph.state.reply import StreamChunk, text_chunk
 
 __all__ = ["ThinkSplitter", "split_thinking", "thinking_chunks"]
 
@@ -134,8 +134,8 @@ def thinking_chunks(reasoning: str, text: str) -> list[StreamChunk]:
     >>> [chunk.text for chunk in thinking_chunks("", "4")]
     ['4']
     """
-    thought = [StreamChunk(type="reasoning", text=reasoning)] if reasoning else []
-    return thought + ([StreamChunk(type="text", text=text)] if text else [])
+    thought = [text_chunk("reasoning", reasoning)] if reasoning else []
+    return thought + ([text_chunk("text", text)] if text else [])
 
 
 def unfinished_close(text: str) -> int:
