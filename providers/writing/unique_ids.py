@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from hashlib import sha256
 from itertools import count
@@ -119,17 +119,25 @@ class UniqueCallIds:
     def rename_messages(self, messages: Collection[JsonObject]) -> None:
         """Changes Chat Completions messages in place. They must come in their order."""
         ids = [call["id"] for message in messages for call in message.get("tool_calls") or ()]
-        if not self._used and len(set(ids)) == len(ids):
-            return  # as nearly always, and each result then has the id of its own call
+        if self._are_unique(ids):
+            return
         for message in messages:
             if calls := message.get("tool_calls"):
                 message["tool_calls"] = [{**call, "id": self.call(call["id"])} for call in calls]
             if "tool_call_id" in message:
                 message["tool_call_id"] = self.result(message["tool_call_id"])
 
-    def rename_items(self, items: Iterable[JsonObject]) -> None:
+    def rename_items(self, items: Collection[JsonObject]) -> None:
         """Changes Responses items in place. They must come in their order."""
-        for item in items:
-            if (id_ := item.get("call_id")) is None:
-                continue
+        with_ids = [item for item in items if item.get("call_id") is not None]
+        if self._are_unique([i["call_id"] for i in with_ids if i.get("type") in _CALLS]):
+            return
+        for item in with_ids:
+            id_ = item["call_id"]
             item["call_id"] = self.call(id_) if item.get("type") in _CALLS else self.result(id_)
+
+    def _are_unique(self, ids: list[str]) -> bool:
+        """Whether no call has an id that another one has, as nearly always. Then each result has
+        the id of its own call too.
+        """
+        return not self._used and len(set(ids)) == len(ids)
