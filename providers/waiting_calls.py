@@ -46,8 +46,10 @@ def waiting_calls(
         ['shell_call']
         >>> waiting_calls([{"type": "shell_call", "call_id": "c1"}], {"c1"})
         []
+        >>> waiting_calls([{"type": ["not text"]}])
+        []
     """
-    calls = [item for item in items if item.get("type") in _CALLER_CALLS and _is_ours(item)]
+    calls = [item for item in items if str(item.get("type")) in _CALLER_CALLS and _is_ours(item)]
     if not calls:
         return []
     known = {*answered, *output_ids(items)}
@@ -56,7 +58,7 @@ def waiting_calls(
 
 def output_ids(items: Iterable[JsonMapping]) -> set[str]:
     """Returns the ids of the calls that have an output among `items`."""
-    outputs = (item for item in items if item.get("type") in _OUTPUTS)
+    outputs = (item for item in items if str(item.get("type")) in _OUTPUTS)
     return {id_ for item in outputs for id_ in _ids(item, _OUTPUT_IDS)}
 
 

@@ -234,9 +234,9 @@ def _written_blocks(content: str | Sequence[Any]) -> Sequence[Any]:
 def _is_block(block: object) -> bool:
     if not isinstance(block, dict):
         return False
-    if block.get("type") in TEXTS:
+    if str(block.get("type")) in TEXTS:
         return isinstance(block.get("text"), str)
-    if block.get("type") not in MEDIA:
+    if str(block.get("type")) not in MEDIA:
         return False
     if isinstance(file := block.get("file"), dict):
         block = file
@@ -251,7 +251,9 @@ def _blocks_output(blocks: Sequence[Any]) -> ToolOutput:
     for block in blocks:
         if isinstance(block, str):
             lines.append(block)
-        elif block.get("type") == "text" or ("text" in block and block.get("type") not in MEDIA):
+        elif block.get("type") == "text" or (
+            "text" in block and str(block.get("type")) not in MEDIA
+        ):
             lines.append(str(block.get("text", "")))
         else:
             kind = str(block.get("mime_type") or block.get("type", "something"))

@@ -120,7 +120,7 @@ def held_by(items: Sequence[JsonMapping]) -> tuple[bool, int, int]:
     parts = [
         part for item in items if is_message(item) for part in content_parts(item.get("content"))
     ]
-    calls = [item for item in items if item.get("type") in ARGUMENTS]
+    calls = [item for item in items if str(item.get("type")) in ARGUMENTS]
     with_arguments = [call for call in calls if call.get(ARGUMENTS[str(call["type"])])]
     has_text = any(part.get("text") or part.get("refusal") for part in parts)
     return has_text, len(calls), len(with_arguments)

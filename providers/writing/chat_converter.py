@@ -142,7 +142,7 @@ def _assistant_content(message: AIMessage, *, replay: bool) -> str | list[JsonOb
         parts = message.additional_kwargs.get("content_parts") if replay else None
         return content if parts is None else _with_text(parts, content)
     place = place_of(message)
-    blocks = [b for b in content if isinstance(b, str) or b.get("type") not in NOT_CONTENT]
+    blocks = [b for b in content if isinstance(b, str) or str(b.get("type")) not in NOT_CONTENT]
     parts = [read_block(block, place) for block in blocks]
     # An assistant message takes text and refusals; media that a model made cannot go back.
     return [chat_part(part, place) for part in parts if isinstance(part, Text | Raw)]

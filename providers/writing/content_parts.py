@@ -37,7 +37,7 @@ def _is_taken(part: JsonObject, quirks: Quirks) -> bool:
         return False
     if part.get("type") == "input_audio" and not quirks.tool_audio:
         return False
-    return quirks.part_types is None or part.get("type") in quirks.part_types
+    return quirks.part_types is None or str(part.get("type")) in quirks.part_types
 
 
 def _is_by_url(part: JsonObject) -> bool:

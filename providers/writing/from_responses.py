@@ -107,7 +107,7 @@ def _answer_message(items: list[JsonObject]) -> list[BaseMessage]:
         return []
     parts = [part for item in items if item.get("type") == "message" for part in item["content"]]
     text = "".join(part["text"] for part in parts if part.get("type") == "output_text")
-    calls = [_chat_call_from(item) for item in items if item.get("type") in _REQUIRED]
+    calls = [_chat_call_from(item) for item in items if str(item.get("type")) in _REQUIRED]
     kwargs: JsonObject = {}
     if _hold_more_than_message(items):
         kwargs["output_items"] = slim_items(items, text)

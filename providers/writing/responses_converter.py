@@ -181,7 +181,7 @@ def _output_parts(message: BaseMessage) -> list[JsonObject]:
     read = [
         read_block(block, place)
         for block in blocks
-        if isinstance(block, str) or block.get("type") not in NOT_CONTENT
+        if isinstance(block, str) or str(block.get("type")) not in NOT_CONTENT
     ]
     parts = [
         responses_part(part, place, output=True)

@@ -32,7 +32,7 @@ def check_forwarded(body: JsonObject) -> None:
         if body.get(name) not in (None, False):
             raise _refused(name, f"is not forwarded: {why}.")
     for tool in _objects(body.get("tools")):
-        if tool.get("type", "function") not in _OWN_TOOLS:
+        if str(tool.get("type", "function")) not in _OWN_TOOLS:
             raise _refused("tools", "may only have functions: the vendor bills its own tools.")
     if any(item.get("type") == "item_reference" for item in _objects(body.get("input"))):
         raise _refused("input", f"has an item that is not forwarded: {_UNMETERED['prompt']}.")

@@ -223,6 +223,7 @@ def test_an_error_comes_back_as_it_is_and_costs_nothing(through: Through) -> Non
         ({"body": b'{"model":"gpt-x-9","seed":1e400}'}, 400, "`1e400` is too large"),
         ({"body": {"model": "gpt-x-9", "previous_response_id": "r"}}, 400, "share one key"),
         ({"body": {"model": "gpt-x-9", "tools": [{"type": "web_search"}]}}, 400, "only have func"),
+        ({"body": {"model": "gpt-x-9", "tools": [{"type": []}]}}, 400, "only have func"),
         ({"headers": {"Idempotency-Key": ""}}, 400, "`Idempotency-Key` is empty"),
         ({"headers": {"Content-Encoding": "deflate"}}, 415, "encoded with `deflate`"),
         ({"headers": {"Content-Type": "text/plain"}}, 415, "The body is `text/plain`"),

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from turngraph.providers.reading.answer_reader import AnswerReader
 from turngraph.state.errors import ProviderError
@@ -245,6 +245,7 @@ ANSWERS = st.builds(
 @given(
     st.sampled_from(["chat", "responses"]), st.lists(VALUES | ANSWERS, max_size=4), st.booleans()
 )
+@example("responses", [answer_like({}, {}, {"type": []}, "response.created")], False)
 def test_any_json_at_all_ends_in_a_reply_or_a_provider_error(
     api: Api, values: list[Any], whole: bool
 ) -> None:
