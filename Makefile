@@ -25,7 +25,7 @@ endif
 
 .PHONY: server-clients server-load server-recorded server-soak
 .PHONY: bench bench-gateways check clean coverage crashtest demo docs failures faults format fuzz help install langgraph-server
-.PHONY: links lint lock looks notebook notebooks pictures release-check replay retries rules tenants
+.PHONY: links lint lock looks notebook notebooks pictures properties release-check replay retries rules tenants
 .PHONY: test test-lowest test-newest
 .PHONY: test-unlocked types wheel wheel-test
 
@@ -180,6 +180,9 @@ faults: install  ## a server that misbehaves in every way we know; what comes of
 
 failures: install  ## every statement and commit of a ledger fails once, on SQLite and PostgreSQL
 	TURNGRAPH_ALL_FAILURES=1 $(RUN)pytest -n $(WORKERS) -q tests/billing/store/test_injected_failures.py
+
+properties: install  ## the tests that Hypothesis draws examples for, with other examples than last time
+	$(RUN)pytest -n $(WORKERS) -q --hypothesis-profile random -m hypothesis
 
 fuzz: install  ## anything at all into the turn's entry points; only named errors may come out: make fuzz EXAMPLES=20000
 	$(RUN)python -W error -m tests.fuzz --examples $(EXAMPLES)
