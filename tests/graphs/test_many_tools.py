@@ -12,7 +12,7 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
-SECONDS = 4
+SECONDS = 10
 """How long a tool may take. Text of 50 MB takes a second on a busy machine."""
 KINDS = ["hang", "ahang", "fail", "flood", "strange", "double", "unknown", "wrong"]
 TOLD = {

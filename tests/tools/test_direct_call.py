@@ -91,7 +91,7 @@ def test_a_wrong_argument_raises_what_langchain_raises() -> None:
 async def test_a_coroutine_is_called_on_the_event_loop() -> None:
     """An async tool too is called directly."""
     assert direct_call_of(tool(_later)) is not None
-    output = await Toolbox.of([_later]).arun("_later", {}, call_id="c", timeout_s=5)
+    output = await Toolbox.of([_later]).arun("_later", {}, call_id="c", timeout_s=60)
     assert output.content == _show(n=3)
 
 
@@ -124,7 +124,7 @@ def test_langchain_calls_what_it_must_fill(function: Callable[..., str]) -> None
 def test_a_hidden_argument_keeps_its_default() -> None:
     """What the model sends for it does not reach the tool."""
     box = Toolbox.of([_with_hidden])
-    output = box.run("_with_hidden", {"n": 1, "user": "root"}, call_id="c", timeout_s=5)
+    output = box.run("_with_hidden", {"n": 1, "user": "root"}, call_id="c", timeout_s=60)
     assert output.content == _show(n=1, user="nobody")
 
 
@@ -172,7 +172,7 @@ class Numbers(TypedDict):
 
 def _graph_with(box: Toolbox) -> Any:
     def node(state: Numbers) -> Numbers:
-        box.run("_asking", {"n": state["n"]}, call_id="c", timeout_s=5)
+        box.run("_asking", {"n": state["n"]}, call_id="c", timeout_s=60)
         return state
 
     return StateGraph(Numbers).add_node("node", node).add_edge(START, "node").compile()
@@ -199,5 +199,5 @@ def test_a_listener_on_the_tool_itself_hears_the_call() -> None:
     """Callbacks may also stand on the tool."""
     listener = Listener()
     own = StructuredTool.from_function(coroutine=_later, callbacks=[listener])
-    Toolbox.of([own]).run("_later", {"n": 4}, call_id="c", timeout_s=5)
+    Toolbox.of([own]).run("_later", {"n": 4}, call_id="c", timeout_s=60)
     assert listener.heard == [{"n": 4}]
