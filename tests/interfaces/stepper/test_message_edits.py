@@ -65,7 +65,7 @@ def test_what_is_no_conversation_is_refused_in_a_sentence(agent: Any) -> None:
         (first,) = json.loads(controller.view()["messages"])
         for given, why in (
             ("[", "are not valid JSON"),
-            ("[" * 100_000, "are not valid JSON"),
+            ("[" * 100_000, "are nested too deeply"),
             ({"role": "user"}, "a JSON list"),
             ([{"role": "user", "content": 1}], "a JSON list"),
             ([first], "nothing was changed"),
