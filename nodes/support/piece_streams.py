@@ -4,6 +4,9 @@
 event loop, and a byte through a socket that wakes it. The pieces of an answer come on the loop's
 own thread, a network read at a time, so they can be put into the reader's queue themselves. That
 takes a fifth of the time.
+
+LangGraph has no public way to its queue. Where a release of it looks different from what this
+module knows, everything goes LangGraph's own way.
 """
 
 import asyncio
@@ -12,9 +15,9 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config
 from langgraph.graph.message import push_message
-from langgraph.pregel._messages import StreamMessagesHandler, graph_namespace
 
 from turngraph.state.events import AnyEvent
 
@@ -62,7 +65,7 @@ def piece_writer(writer: Callable[[AnyEvent], None]) -> Callable[[AnyEvent], Non
     """Returns a cheaper `writer`, a node's `stream_writer`, for the pieces of one answer; itself if
     it does not belong to an `astream` on the running event loop.
     """
-    # The writer's own variables: LangGraph has no public way to its queue.
+    # The writer's own variables.
     code = getattr(writer, "__code__", None)
     cells = getattr(writer, "__closure__", None) or ()
     known = dict(zip(getattr(code, "co_freevars", ()), cells, strict=False))
@@ -87,17 +90,15 @@ def piece_pusher() -> Callable[[AIMessageChunk], object]:
     """
     own_way: Callable[[AIMessageChunk], object] = partial(push_message, state_key=None)
     config = get_config()
-    metadata = config["metadata"]
-    namespace = graph_namespace(metadata)
     loop = asyncio._get_running_loop()
-    targets = [
-        (handler.seen, _queue_put(handler, loop))
-        for handler in getattr(config["callbacks"], "handlers", ())
-        if isinstance(handler, StreamMessagesHandler)
-        and (handler.subgraphs or not namespace or namespace == handler.parent_ns)
-    ]
-    if loop is None or any(put is None for _, put in targets):
+    known = _known_to_langgraph(config)
+    if loop is None or known is None:
         return own_way
+    namespace, handlers = known
+    targets = [(handler.seen, _queue_put(handler, loop)) for handler in handlers]
+    if any(put is None for _, put in targets):
+        return own_way
+    metadata = config["metadata"]
 
     def put_all(chunk: AIMessageChunk) -> None:
         for seen, put in targets:
@@ -109,12 +110,31 @@ def piece_pusher() -> Callable[[AIMessageChunk], object]:
     return InOrder(loop, own_way, put_all)
 
 
-def _queue_put(
-    handler: Any, loop: asyncio.AbstractEventLoop | None
-) -> Callable[[Queued], None] | None:
+def _known_to_langgraph(config: RunnableConfig) -> tuple[tuple[str, ...], list[Any]] | None:
+    """The namespace of the node's graph, and what tells its messages to the streams of the run.
+
+    None where this release of LangGraph has other names for them.
+    """
+    try:
+        from langgraph.pregel._messages import StreamMessagesHandler, graph_namespace
+
+        namespace = graph_namespace(config["metadata"])
+        handlers = [
+            handler
+            for handler in getattr(config["callbacks"], "handlers", ())
+            if isinstance(handler, StreamMessagesHandler)
+            and (handler.subgraphs or not namespace or namespace == handler.parent_ns)
+        ]
+        is_known = all(isinstance(handler.seen, set) for handler in handlers)
+    except (ImportError, AttributeError, TypeError):
+        return None
+    return (namespace, handlers) if is_known else None
+
+
+def _queue_put(handler: Any, loop: asyncio.AbstractEventLoop) -> Callable[[Queued], None] | None:
     """The `put_nowait` that `handler` has called by the running event loop, or None."""
-    send = handler.stream
-    if loop is None or not isinstance(send, partial) or send.func != loop.call_soon_threadsafe:
+    send = getattr(handler, "stream", None)
+    if not isinstance(send, partial) or send.func != loop.call_soon_threadsafe:
         return None
     [put] = send.args
     return put  # type: ignore[no-any-return]

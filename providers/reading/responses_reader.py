@@ -94,7 +94,9 @@ class ResponsesReader:
 
     def feed_ordinary(self, event: JsonMapping) -> list[StreamChunk] | None:
         """Returns what `event` adds, if it is a piece of a text, and so no error; else None."""
-        if event.get("type") in DELTAS and event.get("delta") and not event.get("error"):
+        kind = event.get("type")
+        is_piece = isinstance(kind, str) and kind in DELTAS
+        if is_piece and event.get("delta") and not event.get("error"):
             return self.feed(event)
         return None
 

@@ -123,7 +123,7 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
 def _without_refused(node: JsonObject) -> JsonObject:
     """`node` without what only narrows its values, in words that strict modes refuse."""
     refused = set(node.keys() - _STRICT_WORDS)
-    if node.get("format") not in _STRICT_FORMATS:
+    if str(node.get("format")) not in _STRICT_FORMATS:
         refused.add("format")
     if _LOOKAROUND.search(str(node.get("pattern"))):
         refused.add("pattern")

@@ -1,6 +1,7 @@
 """The pieces of an answer in LangGraph's streams: cheap, whole, and in their order."""
 
 import asyncio
+import collections
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.pregel._messages import StreamMessagesHandler
 
 from tests.turns import ask
 from turngraph import ProviderConfig, ScriptedModel, chat_turn
@@ -57,6 +59,24 @@ async def test_the_event_loop_is_not_woken_for_each_piece(
     pieces = [part for part in parts if isinstance(part, Token | tuple)]
     assert len(pieces) >= 400
     assert len(calls) < 200
+
+
+async def test_a_langgraph_with_other_names_is_given_the_pieces_its_own_way(
+    turn: TurnGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is cheaper here reads names that are not public, and may be gone in any release."""
+    built = StreamMessagesHandler.__init__
+
+    def other(self: Any, *args: Any, **options: Any) -> None:
+        built(self, *args, **options)
+        self.seen = collections.Counter(self.seen)
+        self.seen.add = self.seen.__getitem__
+
+    monkeypatch.setattr(StreamMessagesHandler, "__init__", other)
+    calls = woken(monkeypatch)
+    parts = [part async for part in turn.astream(ask("Weather?"), stream_mode="messages")]
+    assert len(parts) >= 400
+    assert len(calls) >= 400
 
 
 async def test_events_come_in_the_order_in_which_they_were_emitted(turn: TurnGraph) -> None:

@@ -88,3 +88,4 @@ def test_a_piece_of_a_response_is_ordinary() -> None:
     assert reader.feed_ordinary(event) == [StreamChunk(type="text", text="a")]
     assert reader.feed_ordinary({**event, "error": {"message": "no"}}) is None
     assert reader.feed_ordinary({"type": "response.created", "response": {}}) is None
+    assert reader.feed_ordinary({**event, "type": ["response.output_text.delta"]}) is None
