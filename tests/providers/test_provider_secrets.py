@@ -147,7 +147,7 @@ def test_what_has_a_key_cannot_be_pickled(served: ScriptedModel) -> None:
             pickle.dumps(thing)
     keyless = ProviderConfig(vendor="ollama", model="m", temperature=0)
     assert pickle.loads(pickle.dumps(keyless)) == keyless
-    with pytest.raises(TurnConfigurationError, match="make it where it is"):
+    with pytest.raises(TurnConfigurationError, match="make it in the process that uses it"):
         pickle.dumps(OpenAIProvider(keyless))
 
 
