@@ -27,6 +27,6 @@ class Connected:
 
     def __reduce__(self) -> NoReturn:
         raise TurnConfigurationError(
-            f"`{type(self).__name__}` holds connections, so it is not pickled: make it in the process "
-            "that uses it."
+            f"`{type(self).__name__}` holds connections, so it is not pickled: make it in the "
+            "process that uses it."
         )

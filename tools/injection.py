@@ -5,7 +5,8 @@ Such arguments are never shown to the model, and a value the model sends for one
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId
@@ -126,7 +127,8 @@ def _aliases(tool: BaseTool, names: Collection[str]) -> frozenset[str]:
 def _marker(hint: object) -> Any:
     """Returns what marks an argument as injected, or None.
 
-    It is an instance or a class inside `Annotated[…]`, or the class of a tool runtime.
+    It is an instance or a class inside `Annotated[…]`, or the class of a tool runtime; also where
+    the argument may be None.
     """
     for mark in get_args(hint)[1:] if hasattr(hint, "__metadata__") else ():
         if isinstance(mark, InjectedToolArg) or (
@@ -134,6 +136,8 @@ def _marker(hint: object) -> Any:
         ):
             return mark
     kind = get_origin(hint) or hint
+    if kind in (Union, UnionType):
+        return next(filter(None, map(_marker, get_args(hint))), None)
     return kind if isinstance(kind, type) and kind.__name__ == "ToolRuntime" else None
 
 

@@ -4,7 +4,8 @@ Needs the extra `mcp`. The sessions live on a background event loop. A call thro
 takes milliseconds; starting a server for each call takes a second.
 """
 
-from collections.abc import Coroutine, Mapping
+import re
+from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -15,6 +16,7 @@ from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.mcp_session import CONNECT_S, McpSession, innermost_error
 from turngraph.tools.running import BackgroundLoop
+from turngraph.tools.tool_adapter import NAME
 
 if TYPE_CHECKING:
     from mcp.types import Tool
@@ -34,6 +36,9 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "connect_timeout_s": Kind(is_number, "a number of seconds of at least 0"),
 }
 CLOSE_S: Final = 10.0
+MAX_NAME: Final = 64
+UNNAMABLE: Final = re.compile(r"[^a-zA-Z0-9_-]")
+"""What no vendor takes in the name of a tool."""
 
 
 class McpServers(Connected):
@@ -48,7 +53,9 @@ class McpServers(Connected):
     The settings are those of `langchain-mcp-adapters`
     (https://github.com/langchain-ai/langchain-mcp-adapters). If a server is lost, the model reads
     so, and the next call connects again. A call that was running at that moment is not repeated,
-    because it may have taken effect. Call `close()` at the end, or use a `with` block.
+    because it may have taken effect. Vendors take fewer names than MCP does: what is no letter,
+    digit, `_` or `-` in a tool's name is shown as `_`, and at most 64 characters. The metadata
+    `mcp_tool` has the name on the server. Call `close()` at the end, or use a `with` block.
 
     `timeout_s` is the time of one call, and `connect_timeout_s` the time in which a server must
     have started and answered the first time; both in seconds.
@@ -86,7 +93,10 @@ class McpServers(Connected):
                 raise TurnConfigurationError(
                     f"The MCP server `{server.name}` cannot be reached: {innermost_error(error)}."
                 ) from error
-            tools.extend(self._tool(server, tool) for tool in listed)
+            names = _shown_names([tool.name for tool in listed])
+            tools.extend(
+                self._tool(server, tool, name) for tool, name in zip(listed, names, strict=True)
+            )
         return tools
 
     @property
@@ -112,8 +122,8 @@ class McpServers(Connected):
     ) -> None:
         self.close()
 
-    def _tool(self, server: McpSession, tool: "Tool") -> BaseTool:
-        """Returns `tool` of `server` as a LangChain tool."""
+    def _tool(self, server: McpSession, tool: "Tool", name: str) -> BaseTool:
+        """Returns `tool` of `server` as a LangChain tool, shown to models as `name`."""
 
         def call(**arguments: object) -> tuple[Any, Any]:
             # A session that was lost is opened again first, which takes up to the connect timeout.
@@ -123,12 +133,12 @@ class McpServers(Connected):
             )
 
         return StructuredTool(
-            name=tool.name,
+            name=name,
             description=tool.description or tool.name,
             args_schema=tool.inputSchema,
             func=call,
             response_format="content_and_artifact",
-            metadata={"mcp_server": server.name} | _idempotent_hint(tool),
+            metadata={"mcp_server": server.name, "mcp_tool": tool.name} | _idempotent_hint(tool),
         )
 
     def _run(self, work: "Coroutine[Any, Any, T]", timeout_s: float) -> T:
@@ -148,6 +158,30 @@ def _load_adapter() -> None:
         raise TurnConfigurationError(
             "langchain-mcp-adapters is not installed: pip install 'turngraph[mcp]'."
         ) from error
+
+
+def _shown_names(names: Sequence[str]) -> list[str]:
+    """Returns `names` as vendors take them. One that another tool has already gets a number.
+
+    MCP allows dots, slashes and 128 characters
+    (https://modelcontextprotocol.io/specification/2025-11-25/server/tools#tool-names).
+
+        >>> _shown_names(["get.user", "get_user", "list/all"])
+        ['get_user_2', 'get_user', 'list_all']
+    """
+    taken = {name for name in names if NAME.fullmatch(name)}
+    shown: list[str] = []
+    for name in names:
+        if name in taken:
+            shown.append(name)
+            continue
+        plain = UNNAMABLE.sub("_", name)
+        endings = ("", *(f"_{number}" for number in range(2, len(names) + 2)))
+        choices = (plain[: MAX_NAME - len(ending)] + ending for ending in endings)
+        shown.append(
+            next(choice for choice in choices if choice not in taken and choice not in shown)
+        )
+    return shown
 
 
 def _idempotent_hint(tool: "Tool") -> dict[str, bool]:

@@ -1,17 +1,18 @@
-"""Counts how many subschemas of a JSON schema may apply, to tell whether its check is short.
+"""Counts the subschemas of a JSON schema that may apply, and the references that it would unfold.
 
 A schema may come from an MCP server and the arguments from a model, so neither may be able to hold
 up the event loop.
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 from urllib.parse import unquote
 
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.schemas import applied_schemas
 
-__all__ = ["unfolded_size"]
+__all__ = ["can_be_inlined", "unfolded_size"]
 
 DIALECTS: Final = (
     "https://json-schema.org/draft/2020-12/schema",
@@ -41,6 +42,22 @@ LONG: Final = frozenset(
     }
 )
 """Keywords whose check may take long, or whose meaning is not looked at here."""
+MAX_INLINED: Final = 1_000
+"""References that may be replaced. Definitions that use each other twice double the schema at every
+level: twenty of them, 2 kB, would become 270 MB.
+"""
+
+
+def can_be_inlined(schema: JsonObject) -> bool:
+    """Whether each `$ref` in `schema` can be replaced by what it names: not without end, and at
+    most MAX_INLINED times.
+
+        >>> can_be_inlined({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {}}})
+        True
+        >>> can_be_inlined({"properties": {"child": {"$ref": "#"}}})
+        False
+    """
+    return _replaced(schema, schema, {}) <= MAX_INLINED
 
 
 def unfolded_size(schema: JsonObject) -> int | None:
@@ -58,6 +75,25 @@ def unfolded_size(schema: JsonObject) -> int | None:
     if not isinstance(dialect, str) or dialect.removesuffix("#") not in DIALECTS:
         return None
     return _size(schema, schema, {})
+
+
+def _replaced(schema: object, root: JsonObject, counts: dict[str, float]) -> float:
+    """Returns how many references are replaced to inline `schema`."""
+    total, open_schemas = 0.0, [schema]
+    while open_schemas:
+        one = open_schemas.pop()
+        if not isinstance(one, Mapping):
+            continue
+        open_schemas.extend(applied_schemas(one))
+        reference = one.get("$ref")
+        if not isinstance(reference, str) or not (reference == "#" or reference[:2] == "#/"):
+            continue
+        if reference not in counts:
+            # Infinite until it is known: what is met again inside itself has no end.
+            counts[reference] = inf
+            counts[reference] = 1 + _replaced(_target(reference, root), root, counts)
+        total += counts[reference]
+    return total
 
 
 def _size(schema: object, root: JsonObject, sizes: dict[int, int | None]) -> int | None:
@@ -87,7 +123,8 @@ def _target(reference: object, root: JsonObject) -> object:
     found: Any = root
     try:
         for step in str(reference).removeprefix("#").split("/")[1:]:
-            found = found[unquote(step).replace("~1", "/").replace("~0", "~")]
-    except (LookupError, TypeError):
+            name = unquote(step).replace("~1", "/").replace("~0", "~")
+            found = found[int(name) if isinstance(found, list) else name]
+    except (LookupError, TypeError, ValueError):
         return root
     return found

@@ -3,15 +3,18 @@
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from langchain_core.tools import BaseTool
+from pydantic import BaseModel
 
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ToolSpec
 from turngraph.tools.aliases import with_aliases
 from turngraph.tools.builtin.registry import BUILTINS
+from turngraph.tools.schema_size import can_be_inlined
 from turngraph.tools.schemas import check_depth, with_items
 from turngraph.tools.text import backticked
 
@@ -22,6 +25,8 @@ NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 https://platform.openai.com/docs/api-reference/chat/create
 """
 COMMAND: Final = re.compile(r"\bCommand\b")
+NO_ARGUMENTS: Final = frozenset({"string", "number", "integer", "boolean", "array", "null"})
+"""Types of JSON schemas that the arguments of a call, one object, never fit."""
 HANDOFF: Final = "__handoff_destination"
 """Marks the hand-off tools of `langgraph-supervisor` and `langgraph-swarm`, which return a Command.
 """
@@ -58,13 +63,13 @@ def as_langchain_tool(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
     return _tool_from_function(given)
 
 
-def tool_spec(tool: BaseTool) -> ToolSpec:
+def tool_spec(tool: BaseTool, hidden: Collection[str] = ()) -> ToolSpec:
     """Returns `tool` as the model sees it: name, description, JSON schema of its arguments.
+
+    hidden: the arguments that a model does not give.
 
     Raises TurnConfigurationError for a name or a schema that no vendor accepts.
     """
-    from langchain_core.utils.function_calling import convert_to_openai_tool
-
     if not NAME.fullmatch(tool.name):
         raise TurnConfigurationError(
             f"`{tool.name[:100]}` cannot be the name of a tool: 1 to 64 letters, digits, `_` and "
@@ -72,19 +77,18 @@ def tool_spec(tool: BaseTool) -> ToolSpec:
         )
     check_depth(tool.name, tool.args_schema)
     try:
-        function = convert_to_openai_tool(tool)["function"]
+        function = _function(tool)
         # The round trip refuses NaN and objects now, rather than when the request is sent.
         parameters = json.loads(json.dumps(function.get("parameters", {}), allow_nan=False))
         # Python before 3.13 keeps the indentation of docstrings. It costs tokens and means nothing.
         description = inspect.cleandoc(function.get("description", ""))
-        return ToolSpec(
-            name=tool.name,
-            description=description,
-            parameters=with_aliases(
-                tool.name,
-                with_items({"type": "object", "properties": {}} | parameters),
-                tool.args_schema,
-            ),
+        parameters = with_aliases(
+            tool.name,
+            with_items({"type": "object", "properties": {}} | parameters),
+            tool.args_schema,
+        )
+        spec = ToolSpec(
+            name=tool.name, description=description, parameters=_without(parameters, hidden)
         )
     except RecursionError:
         raise TurnConfigurationError(
@@ -94,6 +98,8 @@ def tool_spec(tool: BaseTool) -> ToolSpec:
         raise TurnConfigurationError(
             f"Tool `{tool.name}` has no JSON schema: {_fault(error)}"
         ) from error
+    _check_callable(tool, spec)
+    return spec
 
 
 def supports_async(tool: BaseTool) -> bool:
@@ -107,6 +113,60 @@ def supports_async(tool: BaseTool) -> bool:
 def is_async_only(tool: BaseTool) -> bool:
     """Whether `tool` has a coroutine and no sync function."""
     return getattr(tool, "coroutine", None) is not None and getattr(tool, "func", None) is None
+
+
+def _function(tool: BaseTool) -> Mapping[str, Any]:
+    """Returns name, description and parameters of `tool`, as LangChain shows them to models.
+
+    LangChain replaces every reference, and writes `{}` where a schema refers to itself: a model
+    would not be told what stands there. Such a schema keeps its references.
+    """
+    from langchain_core.utils.function_calling import convert_to_openai_tool
+
+    shown: Any = tool.args_schema and tool.tool_call_schema
+    if isinstance(shown, type):
+        shown = shown.model_json_schema() if issubclass(shown, BaseModel) else None
+    if not shown or can_be_inlined(shown):
+        return dict(convert_to_openai_tool(tool)["function"])
+    parameters = {key: value for key, value in shown.items() if key not in ("title", "description")}
+    description = tool.description or shown.get("description", "")
+    return {"description": description, "parameters": parameters}
+
+
+def _without(parameters: JsonObject, hidden: Collection[str]) -> JsonObject:
+    """Returns `parameters` without those that a model does not give.
+
+    LangChain leaves them out by itself, unless they may be None: `Annotated[…] | None`.
+    """
+    if not any(name in parameters["properties"] for name in hidden):
+        return parameters
+    return {
+        **parameters,
+        "properties": {k: v for k, v in parameters["properties"].items() if k not in hidden},
+        "required": [name for name in parameters.get("required", ()) if name not in hidden],
+    }
+
+
+def _check_callable(tool: BaseTool, spec: ToolSpec) -> None:
+    """Refuses a tool that no arguments of a model would ever call."""
+    kind = spec.parameters["type"]
+    if isinstance(kind, str) and kind in NO_ARGUMENTS:
+        raise TurnConfigurationError(
+            f"The schema of tool `{tool.name}` is of type `{kind}`, and models give arguments as "
+            "one object. Make it the property of an object."
+        )
+    function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # a function written in C may not have one
+        return
+    properties: Any = spec.parameters["properties"]
+    for one in parameters:
+        if one.kind is one.POSITIONAL_ONLY and one.name in properties:
+            raise TurnConfigurationError(
+                f"Tool `{tool.name}` takes `{one.name}` by position only, and models give "
+                "arguments by name. Remove the `/` from its signature, or wrap the function."
+            )
 
 
 def _provider_tool(given: Mapping[Any, Any]) -> str:
@@ -156,7 +216,8 @@ def _returns_command(tool: BaseTool) -> bool:
 
 def _mentions(hint: Any, kind: type) -> bool:
     """Whether the type `hint` is `kind`, or a union, list or the like of it."""
-    return (get_origin(hint) or hint) is kind or any(
+    outer = get_origin(hint) or hint
+    return (isinstance(outer, type) and issubclass(outer, kind)) or any(
         _mentions(inner, kind) for inner in get_args(hint)
     )
 

@@ -227,7 +227,8 @@ class Toolbox:
 
 
 def _entry(tool: BaseTool, retries: Mapping[str, Retry]) -> Entry:
-    spec, injection = tool_spec(tool), find_injection(tool)
+    injection = find_injection(tool)
+    spec = tool_spec(tool, injection.hidden)
     mark = (tool.metadata or {}).get("idempotent", True)
     if not isinstance(mark, bool):
         # `0` and `"no"` would be taken for yes, and the tool run twice.

@@ -3,6 +3,7 @@
 https://ai.google.dev/api/caching#Schema
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -35,7 +36,15 @@ _WORDS_OF_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
 _BESIDE_BRANCHES: Final = frozenset({"title", "description", "nullable", "default", "example"})
 """Keywords that may stand beside an `anyOf`."""
 _FORMATS: Final = frozenset({"date-time", "enum", "int32", "int64", "float", "double"})
-_TYPES: Final[dict[type, str]] = {str: "string", bool: "boolean", int: "integer", float: "number"}
+_TYPES: Final[dict[type, str]] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
 
 
 def gemini_schema(schema: Any, notes: Notes) -> JsonObject:
@@ -105,15 +114,24 @@ def _nullable(node: JsonObject) -> JsonObject:
         if "null" in kinds:
             node["nullable"] = True
     if isinstance(branches := node.get("anyOf"), list):
-        rest = [branch for branch in branches if branch != {"type": "null"}]
+        rest = [branch for branch in branches if not _is_null(branch)]
         if len(rest) < len(branches):
             node = {**_without(node, "anyOf"), "nullable": True}
             if len(rest) == 1 and isinstance(rest[0], dict):
                 return _nullable({**rest[0], **node})
             node |= {"anyOf": rest} if rest else {"type": "null"}
+    if _is_null(node):
+        return {**_without(node, "enum"), "type": "null"}
     if isinstance(values := node.get("enum"), list) and None in values:
         node = {**node, "enum": [value for value in values if value is not None], "nullable": True}
     return node
+
+
+def _is_null(schema: Any) -> bool:
+    """Whether `schema` allows null alone. A `const` has become an `enum` before."""
+    return isinstance(schema, dict) and (
+        schema.get("enum") == [None] or ("enum" not in schema and schema.get("type") == "null")
+    )
 
 
 def _bounded(node: JsonObject, notes: Notes) -> JsonObject:
@@ -142,7 +160,7 @@ def _named_values(node: JsonObject) -> JsonObject:
         return node
     values = [value for value in values if value != ""]  # "enum[0]: cannot be empty"
     texts = [value for value in values if isinstance(value, str)]
-    kinds = list(dict.fromkeys(_TYPES.get(type(value), "object") for value in values))
+    kinds = list(dict.fromkeys(_TYPES[type(value)] for value in values))
     if values and len(texts) == len(values):
         return {"type": "string", **node, "enum": texts}
     node = _without(node, "enum")
@@ -152,12 +170,15 @@ def _named_values(node: JsonObject) -> JsonObject:
         node = {"type": kinds[0], **node}
         if kinds[0] in ("integer", "number"):
             node = {**node, "minimum": min(values), "maximum": max(values)}
+        elif kinds[0] == "array":
+            node = {"items": {}, **node}  # "items: missing field"
     elif "anyOf" not in node:
         kinds = [kind for kind in kinds if kind != "string"]
-        branches = [{"type": "string", "enum": texts}] if texts else []
-        node = {**_without(node, "type"), "anyOf": [*branches, *({"type": kind} for kind in kinds)]}
+        branches: list[JsonObject] = [{"type": "string", "enum": texts}] if texts else []
+        branches += [{"type": kind, **({"items": {}} if kind == "array" else {})} for kind in kinds]
+        node = {**_without(node, "type"), "anyOf": branches}
     listed = ", ".join(
-        str(value).lower() if value in (True, False) and isinstance(value, bool) else str(value)
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for value in values
     )
     before = f"{node['description']} " if node.get("description") else ""

@@ -1,8 +1,12 @@
-"""A real MCP server for the tests: `python mcp_server.py stdio`, or `… http PORT`."""
+"""A real MCP server for the tests: `python mcp_server.py stdio`, or `… http PORT`.
+
+`python mcp_server.py odd-names` serves, over stdio, tools with names that no vendor takes.
+"""
 
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 
 from mcp.server.fastmcp import Context, FastMCP, Image
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
@@ -82,5 +86,13 @@ async def grow(context: Context) -> str:  # type: ignore[type-arg]
     return "grown"
 
 
+def giving(text: str) -> Callable[[], str]:
+    return lambda: text
+
+
 if __name__ == "__main__":
-    server.run("stdio" if sys.argv[1] == "stdio" else "streamable-http")
+    if sys.argv[1] == "odd-names":
+        server = FastMCP("odd", log_level="CRITICAL")
+        for name in ("get.user", "get_user", "list/all"):
+            server.add_tool(giving(name), name=name, description="Give the name.")
+    server.run("streamable-http" if sys.argv[1] == "http" else "stdio")

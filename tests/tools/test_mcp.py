@@ -235,3 +235,14 @@ def test_a_missing_adapter_is_named_before_a_server_is_waited_for(
     with pytest.raises(TurnConfigurationError, match=r"turngraph\[mcp\]"):
         servers.tools()
     servers.close()
+
+
+def test_a_name_that_no_vendor_takes_is_shown_in_letters_that_each_takes() -> None:
+    """MCP allows dots and slashes; with one such name no tool of the server could be used."""
+    with McpServers({"tests": {**STDIO, "args": [SERVER, "odd-names"]}}) as servers:
+        tools = servers.tools()
+        box = Toolbox.of(tools)
+        assert [one.name for one in tools] == ["get_user_2", "get_user", "list_all"]
+        assert [(one.metadata or {})["mcp_tool"] for one in tools][::2] == ["get.user", "list/all"]
+        assert run(box, "get_user_2") == "get.user"
+        assert run(box, "get_user") == "get_user"

@@ -26,11 +26,13 @@ from langgraph.types import Command
 from pydantic import BaseModel
 
 from turngraph.state.errors import (
+    ToolArgumentsError,
     ToolError,
     ToolTimeoutError,
     TurnConfigurationError,
     UnknownToolError,
 )
+from turngraph.state.reply import ToolCall
 from turngraph.tools.output import ToolOutput
 from turngraph.tools.retries import Retry
 from turngraph.tools.toolbox import Toolbox
@@ -62,6 +64,11 @@ class Point:
 
 def schemed(schema: dict[str, Any]) -> BaseTool:
     return StructuredTool(name="t", description="", args_schema=schema, func=double)
+
+
+def by_position(n: int, /) -> int:
+    """Give it."""
+    return n
 
 
 def run(
@@ -124,6 +131,39 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
     assert box.run("find", {"q": "ab"}, call_id="c", timeout_s=60).content == "ab"
 
 
+class Folder(BaseModel):
+    name: str
+    inside: list["Folder"] = []
+
+
+def test_a_schema_that_refers_to_itself_is_shown_and_checked_at_every_level() -> None:
+    """LangChain writes `{}` there, which tells a model nothing and takes any value."""
+
+    def save(folder: Folder) -> str:
+        """Save."""
+        return repr(folder)
+
+    box = Toolbox.of([save])
+    shown: Any = box.specs[0].parameters
+    assert shown["$defs"]["Folder"]["properties"]["inside"]["items"] == {"$ref": "#/$defs/Folder"}
+    wrong = '{"folder": {"name": "a", "inside": [{"name": 1}]}}'
+    with pytest.raises(ToolArgumentsError, match=r"at `\$\.folder\.inside\[0\]\.name`"):
+        box.check(ToolCall(id="c", name="save", arguments=wrong))
+
+
+def test_a_schema_that_doubles_at_every_level_is_wired_as_it_is() -> None:
+    """Inlined, these 2 kB would be 80 MB; a server of tools could stop the process."""
+    levels = {
+        f"d{n}": {
+            "type": "object",
+            "properties": {key: {"$ref": f"#/$defs/d{n + 1}"} for key in "ab"},
+        }
+        for n in range(20)
+    }
+    box = Toolbox.of([schemed({"$ref": "#/$defs/d0", "$defs": {**levels, "d20": {}}})])
+    assert len(str(box.specs[0].parameters)) < 3_000
+
+
 @pytest.mark.parametrize(
     ("tools", "message"),
     [
@@ -138,6 +178,8 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
             [StructuredTool(name="t", description="", args_schema={"type": "objekt"}, func=double)],
             "not a valid JSON schema",
         ),
+        ([schemed({"type": "array"})], "of type `array`, and models give arguments as one object"),
+        ([by_position], "`by_position` takes `n` by position only"),
         (
             [
                 StructuredTool(
@@ -161,6 +203,15 @@ def goes_on(city: str) -> Command[Literal["expert"]]:
     return Command(goto="expert")
 
 
+class HandOff(Command[Any]):
+    """A program's own command."""
+
+
+def hands_off(city: str) -> HandOff:
+    """Hands over."""
+    return HandOff(goto=city)
+
+
 def may_go_on(city: str) -> "str | Command[Any]":
     """Hands over, perhaps."""
     return city
@@ -171,6 +222,7 @@ def may_go_on(city: str) -> "str | Command[Any]":
     [
         (tool(return_direct=True)(double), "`double` has return_direct=True"),
         (goes_on, "`goes_on` returns a Command"),
+        (hands_off, "`hands_off` returns a Command"),
         (tool(may_go_on), "`may_go_on` returns a Command"),
         (
             StructuredTool(
@@ -634,6 +686,24 @@ def test_injected_arguments_are_filled_and_never_shown() -> None:
     assert output.content == "hi call_9 ['user'] ann call_9 ann"
     with pytest.raises(ToolError, match="wants the key `user` of the state"):
         box.run("note", {"text": "hi"}, call_id="c", timeout_s=60, state={})
+
+
+def test_an_injected_argument_that_may_be_none_is_filled_and_never_shown() -> None:
+    """LangGraph fills it too; shown to the model, it would let a model write the state."""
+
+    def peek(
+        n: int,
+        state: Annotated[dict[str, Any], InjectedState] | None = None,
+        call: Annotated[str, InjectedToolCallId] | None = None,
+    ) -> Any:
+        """Look."""
+        return f"{n} {state} {call}"
+
+    box = Toolbox.of([peek])
+    shown: Any = box.specs[0].parameters
+    assert list(shown["properties"]) == ["n"]
+    output = box.run("peek", {"n": 1, "call": "forged"}, call_id="c1", timeout_s=60, state={"k": 2})
+    assert output.content == "1 {'k': 2} c1"
 
 
 def test_an_injected_argument_nobody_can_fill_is_refused() -> None:

@@ -37,6 +37,16 @@ def sent(schema: Any, **more: Any) -> tuple[Any, tuple[str, ...]]:
             {"type": "integer", "minimum": 1, "maximum": 8},
         ),
         ({"properties": {}}, {"type": "object", "properties": {}}),
+        ({"const": None}, {"type": "null"}),
+        (
+            {"anyOf": [{"enum": ["x"]}, {"const": None, "type": "null"}]},
+            {"type": "string", "enum": ["x"], "nullable": True},
+        ),
+        (
+            {"enum": [[1, "a"]]},
+            {"type": "array", "items": {}, "description": 'One of: [1, "a"].'},
+        ),
+        ({"const": {"x": True}}, {"type": "object", "description": 'One of: {"x": true}.'}),
         ({"type": "string", "format": "date-time"}, {"type": "string", "format": "date-time"}),
         (
             {"type": "string", "examples": ["x"], "x-order": 1, "$comment": "c", "readOnly": True},
