@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
+from traceback import walk_tb
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from langchain_core.tools import BaseTool
@@ -18,7 +19,7 @@ from turngraph.tools.schema_size import can_be_inlined
 from turngraph.tools.schemas import check_depth, with_items
 from turngraph.tools.text import backticked
 
-__all__ = ["as_langchain_tool", "is_async_only", "supports_async", "tool_spec"]
+__all__ = ["as_langchain_tool", "has_no_sync_code", "is_async_only", "supports_async", "tool_spec"]
 
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Letters, digits, `_` and `-`, at most 64:
@@ -113,6 +114,18 @@ def supports_async(tool: BaseTool) -> bool:
 def is_async_only(tool: BaseTool) -> bool:
     """Whether `tool` has a coroutine and no sync function."""
     return getattr(tool, "coroutine", None) is not None and getattr(tool, "func", None) is None
+
+
+def has_no_sync_code(tool: BaseTool, error: BaseException | None) -> bool:
+    """Whether `error` says that `tool`, a class of its own, can only run on an event loop.
+
+    Such a class must define `_run`, and raises NotImplementedError in it at once. One that comes
+    from deeper is a failure like any other: the tool may have had its effect before.
+    """
+    if not isinstance(error, NotImplementedError) or not supports_async(tool):
+        return False
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return frames[-1].f_code is getattr(type(tool)._run, "__code__", None)
 
 
 def _function(tool: BaseTool) -> Mapping[str, Any]:

@@ -45,6 +45,7 @@ from turngraph.tools.running import (
 from turngraph.tools.text import backticked
 from turngraph.tools.tool_adapter import (
     as_langchain_tool,
+    has_no_sync_code,
     is_async_only,
     supports_async,
     tool_spec,
@@ -184,6 +185,9 @@ class Toolbox:
                 outcome = run_in_thread(
                     partial(_run, entry, arguments, call_id), attempts.remaining_s
                 )
+                if has_no_sync_code(entry.tool, outcome.error):
+                    work = partial(_arun, entry, arguments, call_id)
+                    outcome = self._background.run(work, attempts.remaining_s)
             pause = attempts.pause_after(outcome)
             if pause is None:
                 return _output_of(name, outcome, timeout_s)

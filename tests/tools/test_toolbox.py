@@ -131,6 +131,30 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
     assert box.run("find", {"q": "ab"}, call_id="c", timeout_s=60).content == "ab"
 
 
+class OnlyAsync(BaseTool):
+    """LangChain asks such a class for a `_run` too."""
+
+    name: str = "later"
+    description: str = "Later."
+
+    def _run(self, n: int) -> int:
+        raise NotImplementedError("use the async version")
+
+    async def _arun(self, n: int) -> int:
+        return 2 * n
+
+
+class Unfinished(OnlyAsync):
+    def _run(self, n: int) -> int:
+        return super()._run(n)
+
+
+def test_a_class_with_async_code_alone_runs_in_sync_code_too() -> None:
+    """As a coroutine without a function does. An error from deeper may come after an effect."""
+    assert run(OnlyAsync(), n=21).content == "42"
+    assert run(Unfinished(), n=21).content == "Error: NotImplementedError: use the async version"
+
+
 class Folder(BaseModel):
     name: str
     inside: list["Folder"] = []
