@@ -18,6 +18,7 @@ from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.pricing.rates import Rate, Rates
 from turngraph.nodes.support.dependencies import Approve
 from turngraph.providers.config import ProviderConfig
+from turngraph.providers.langchain.from_chat_model import is_chat_model
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.wire.http_transport import HttpTransport
 from turngraph.state.errors import TurnConfigurationError
@@ -69,11 +70,13 @@ def provider_from(
         return _scripted_provider()
     if isinstance(model, str):
         return OpenAIProvider(ProviderConfig.from_model_string(model, environ=environ))
-    if hasattr(model, "root_client"):
+    if is_chat_model(model):
         return OpenAIProvider.from_chat_model(model)
     raise TurnConfigurationError(
         f"`model` is a {type(model).__name__}. Allowed: 'vendor:model', 'scripted', "
-        "a ProviderConfig, an OpenAIProvider, or a LangChain ChatOpenAI."
+        "a ProviderConfig, an OpenAIProvider, or a LangChain ChatOpenAI itself. What `bind`, "
+        "`bind_tools` or `with_…` put around one does not reach a turn: give tools as `tools`, and "
+        "other members of the request to the ChatOpenAI or as settings."
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from turngraph.nodes.support.stage import check_state
+
 __all__ = ["Route"]
 
 
@@ -27,15 +29,19 @@ class Route(Runnable[Any, Any]):
         self.name, self._function = function.__name__, function
 
     def __call__(self, state: object) -> Any:
-        """What follows `state`."""
-        return self._function(state)
+        """What follows `state`. Raises TurnInvocationError if that lacks a key of the turn."""
+        try:
+            return self._function(state)
+        except KeyError as exc:
+            check_state(state, exc, "The edge")
+            raise
 
     def invoke(self, input: object, config: RunnableConfig | None = None, **kwargs: object) -> Any:
         """What follows the state `input`."""
-        return self._function(input)
+        return self(input)
 
     async def ainvoke(
         self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> Any:
         """`invoke`, on the running event loop."""
-        return self._function(input)
+        return self(input)

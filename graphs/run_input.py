@@ -11,10 +11,13 @@ from pydantic import BaseModel
 
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.errors import TurnInvocationError
+from turngraph.state.message_checks import check_storable
 from turngraph.state.payer import payer_of_run
 from turngraph.state.turn import TurnInput, TurnSettings, account_of
 
 __all__ = [
+    "NOTHING_TO_RESUME",
+    "check_begins",
     "checked_input",
     "checked_updates",
     "keys_of_turn",
@@ -25,6 +28,10 @@ __all__ = [
     "with_run_id_of",
 ]
 
+NOTHING_TO_RESUME: Final = (
+    "The input is None or a `Command`, which goes on with a stored run, and there is none. Give "
+    "messages, or the `thread_id` of a thread that was stopped."
+)
 _INPUT_KEYS: Final = TurnInput.__annotations__.keys()
 _IN_PARENT: Final = "__pregel_task_id"
 """LangGraph puts this key into the configuration of a graph that runs as a node of another; a test
@@ -47,6 +54,7 @@ def checked_input(input: Any, *, message_chars: int) -> Any:
             "The command says nothing: its `resume` is None. Give an answer to the question that "
             'the turn waits for, such as `Command(resume="approve")`.'
         )
+    check_storable(input.resume, "The `resume` of the command")
     if not isinstance(input.update, Mapping):
         return input
     update = check_update(input.update)
@@ -105,6 +113,16 @@ def offers_caller_tools(input: object) -> bool:
     """Whether a run may stop for a tool that its caller runs."""
     settings = input.get("settings") if isinstance(input, Mapping) else None
     return bool(getattr(settings, "caller_tools", ()))
+
+
+def check_begins(input: object, config: RunnableConfig | None) -> None:
+    """Raises TurnInvocationError for an input that goes on with a run, in a graph that keeps none.
+
+    Inside a parent graph the parent's checkpointer keeps it.
+    """
+    is_inside = _IN_PARENT in (config or {}).get("configurable", {})
+    if (input is None or isinstance(input, Command)) and not is_inside:
+        raise TurnInvocationError(NOTHING_TO_RESUME)
 
 
 def resumes(input: object, config: RunnableConfig) -> bool:

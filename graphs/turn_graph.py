@@ -15,6 +15,8 @@ from turngraph.graphs.durability import with_durability
 from turngraph.graphs.result_runs import ResultRuns
 from turngraph.graphs.run_config import check_run_arguments
 from turngraph.graphs.run_input import (
+    NOTHING_TO_RESUME,
+    check_begins,
     checked_input,
     checked_updates,
     keys_of_turn,
@@ -38,10 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TurnGraph"]
 
-_NOTHING_TO_RESUME = (
-    "The input is None, which goes on with a stored run, and there is none. Give messages, or the "
-    "`thread_id` of a thread that was stopped."
-)
 _ADDED_FIELDS = (
     *(
         "message_chars",
@@ -167,6 +165,7 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
         one_step = one_step_of(self, given, config, arguments)
         config = with_steps(config, one_step)
         if not self.checkpointer:
+            check_begins(given, config)
             return given, config, dict(arguments)
         config, durable = with_durability(self, config, arguments, given, one_step=bool(one_step))
         return given, config, durable
@@ -180,7 +179,7 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
         try:
             return super().invoke(input, invoked(config, kwargs), **kwargs)
         except EmptyInputError as exc:
-            raise TurnInvocationError(_NOTHING_TO_RESUME) from exc
+            raise TurnInvocationError(NOTHING_TO_RESUME) from exc
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Async version of `invoke`."""
@@ -189,7 +188,7 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
         try:
             return await super().ainvoke(input, invoked(config, kwargs), **kwargs)
         except EmptyInputError as exc:
-            raise TurnInvocationError(_NOTHING_TO_RESUME) from exc
+            raise TurnInvocationError(NOTHING_TO_RESUME) from exc
 
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """LangGraph's `get_input_schema`, in which only `messages` is required. `as_tool` reads it:

@@ -202,9 +202,17 @@ class ProviderConfig(Frozen):
 
     @classmethod
     def from_chat_model(cls, chat: "BaseChatOpenAI") -> Self:
-        """Returns the configuration of a LangChain `ChatOpenAI`, or of a class on the same base."""
-        from turngraph.providers.langchain.from_chat_model import config_fields
+        """Returns the configuration of a LangChain `ChatOpenAI`, or of a class on the same base.
 
+        Raises TurnConfigurationError for anything else, and as the class does.
+        """
+        from turngraph.providers.langchain.from_chat_model import config_fields, is_chat_model
+
+        if not is_chat_model(chat):
+            raise TurnConfigurationError(
+                f"A {type(chat).__name__} is no ChatOpenAI. Give the ChatOpenAI itself: what "
+                "`bind` or `with_…` put around one would be lost."
+            )
         return cls.model_validate(config_fields(chat))
 
     @property

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolMe
 from turngraph.state.arguments import json_text
 from turngraph.state.errors import TurnValueError
 
-__all__ = ["check_json", "check_message", "check_text"]
+__all__ = ["check_json", "check_message", "check_storable", "check_text"]
 
 _BESIDE_CONTENT: Final = (
     "additional_kwargs",
@@ -24,6 +24,17 @@ _BESIDE_CONTENT: Final = (
 )
 """The fields of a message, beside its content, that a caller may fill and a vendor may be sent."""
 _NAMES: Final = ("id", "name", "tool_call_id")
+_SENT_BACK: Final[Mapping[str, type]] = {
+    "refusal": str,
+    "reasoning_content": str,
+    "extra": dict,
+    "audio": dict,
+    "tool_calls": list,
+    "content_parts": list,
+    "output_items": list,
+}
+"""The members of `additional_kwargs` that are read when an answer is sent back to a vendor."""
+_KINDS: Final[Mapping[type, str]] = {str: "a text", dict: "an object", list: "a list of objects"}
 _LEAST_INTEGER: Final = -(2**63)
 _GREATEST_INTEGER: Final = 2**64 - 1
 """Checkpoints are written as MessagePack, which has no larger integers:
@@ -61,6 +72,8 @@ def check_message(message: AnyMessage, place: int, limit: int) -> None:
         )
     if isinstance(message, AIMessage):
         _check_calls(message, where)
+        if kwargs := fields.get("additional_kwargs"):
+            _check_kwargs(kwargs, where)
     elif isinstance(message, ToolMessage | SystemMessage):
         _check_not_empty(message, where)
 
@@ -71,6 +84,15 @@ def check_json(value: Any, where: str) -> None:
         return
     _check_levels_and_numbers(value, where)
     check_text(json_text(value, where), where)
+
+
+def check_storable(value: Any, where: str) -> None:
+    """Raises TurnValueError for a number, a text or a depth that no checkpoint can hold. Objects
+    that JSON has no form for are fine: checkpoints have one.
+    """
+    for part in _check_levels_and_numbers(value, where):
+        if isinstance(part, str):
+            check_text(part, where)
 
 
 def check_text(text: str, where: str) -> None:
@@ -121,11 +143,14 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _check_levels_and_numbers(value: Any, where: str) -> None:
+def _check_levels_and_numbers(value: Any, where: str) -> list[Any]:
+    """Returns every part of `value`. Raises TurnValueError for a number or a depth."""
+    parts: list[Any] = []
     # With a list of its own instead of recursion: the value may be deeper than Python's stack.
     open_values = [(value, 0)]
     while open_values:
         one, level = open_values.pop()
+        parts.append(one)
         if isinstance(one, int) and not _LEAST_INTEGER <= one <= _GREATEST_INTEGER:
             bits = one.bit_length()
             raise TurnValueError(
@@ -141,6 +166,7 @@ def _check_levels_and_numbers(value: Any, where: str) -> None:
             )
         inner = one.values() if isinstance(one, Mapping) else one
         open_values.extend((item, level + 1) for item in inner)
+    return parts
 
 
 def _check_calls(message: AIMessage, where: str) -> None:
@@ -150,6 +176,26 @@ def _check_calls(message: AIMessage, where: str) -> None:
                 f"{where} has a tool call with the name `{call['name'] or ''}` and the id "
                 f"`{call['id'] or ''}`; both must be given."
             )
+
+
+def _check_kwargs(kwargs: Mapping[str, Any], where: str) -> None:
+    """Raises TurnValueError where a member that is sent back to a vendor has another type."""
+    for name, kind in _SENT_BACK.items():
+        value = kwargs.get(name)
+        items = value if kind is list and isinstance(value, list) else ()
+        if value is None or (
+            isinstance(value, kind) and all(isinstance(item, Mapping) for item in items)
+        ):
+            continue
+        raise TurnValueError(
+            f"`{where}.additional_kwargs.{name}` is {type(value).__name__}, or holds what is no "
+            f"object; it must be {_KINDS[kind]}."
+        )
+    audio = kwargs.get("audio")
+    if audio and not isinstance(audio.get("id"), str):
+        raise TurnValueError(
+            f"`{where}.additional_kwargs.audio` has no `id`; give the id of the answer's audio."
+        )
 
 
 def _check_not_empty(message: ToolMessage | SystemMessage, where: str) -> None:

@@ -41,7 +41,8 @@ def export(
 def write_rows(rows: Rows, path: str | Path, columns: Columns) -> int:
     """Writes `rows` with `columns` to `path`. Returns how many. Amounts keep every digit.
 
-    The file appears when it is complete. Raises `LedgerError` as `export` does.
+    The file appears when it is complete, and only its owner may read it. Raises `LedgerError` as
+    `export` does.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -60,6 +61,8 @@ def write_rows(rows: Rows, path: str | Path, columns: Columns) -> int:
     unfinished = target.with_name(f".{target.name}.part")
     counted = _Counted(rows)
     try:
+        unfinished.unlink(missing_ok=True)  # of a process that was killed
+        unfinished.touch(mode=0o600, exist_ok=False)
         write(counted, unfinished, columns)
         unfinished.replace(target)
     except OSError as exc:

@@ -14,7 +14,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from decimal import InvalidOperation
 from functools import partial
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
@@ -252,6 +254,12 @@ class LedgerStore:
                 # Only what is committed need not be written again.
                 self._stored_prices |= tx.new_prices
                 return result
+            except (JSONDecodeError, ValidationError, InvalidOperation) as exc:
+                # What is written was checked before, so these come from what was read.
+                raise LedgerError(
+                    f"A row of the ledger is damaged ({str(exc).splitlines()[0]}). Restore the "
+                    "ledger from a backup, or begin another one."
+                ) from exc
             except (OperationalError, InterfaceError, IntegrityError) as exc:
                 error = exc
             except DBAPIError as exc:

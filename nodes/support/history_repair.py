@@ -100,8 +100,10 @@ def messages_to_remove(
     if _can_be_sent(messages, build_request):
         return []
     for count in range(1, min(len(messages), _MOST_REMOVED) + 1):
-        # What the model wrote was sent by a vendor; only what the caller added can be at fault.
-        if isinstance(messages[-count], AIMessage):
+        # What the model wrote was sent by a vendor; only what the caller added can be at fault. An
+        # answer that came from no vendor has no metadata: a caller wrote it.
+        last = messages[-count]
+        if isinstance(last, AIMessage) and last.response_metadata:
             break
         # The next turn will add a question of its own, so one stands in for it here.
         if _can_be_sent([*messages[:-count], HumanMessage("?", id="probe")], build_request):

@@ -1,17 +1,20 @@
 """A stage as a node of the graph: the function with its dependencies, run sync or async."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.checks import check_patch
+from turngraph.state.errors import TurnInvocationError
 from turngraph.state.flow import Flow, drive, drive_async
-from turngraph.state.turn import Turn
+from turngraph.state.turn import ToolTask, Turn
 
-__all__ = ["Stage", "StageFunction", "flow_of"]
+__all__ = ["Stage", "StageFunction", "check_state", "flow_of"]
+
+_KEYS: Final = Turn.__annotations__.keys() | ToolTask.__annotations__.keys()
 
 StageFunction = Callable[[Any, StageContext], Turn | Flow[Turn]]
 """A stage: takes the slice of the state that it reads and its context. It returns its patch, or a
@@ -21,9 +24,28 @@ flow that does.
 
 def flow_of(function: StageFunction, state: object, context: StageContext) -> Flow[Turn]:
     """Calls a stage and returns its flow, also if the stage itself does not wait for anything."""
-    result = function(state, context)
-    # Not whether it is a generator: `isinstance` takes long with an abstract class.
-    return result if isinstance(result, dict) else (yield from result)
+    try:
+        result = function(state, context)
+        # Not whether it is a generator: `isinstance` takes long with an abstract class.
+        return result if isinstance(result, dict) else (yield from result)
+    except KeyError as exc:
+        check_state(state, exc, f"The stage `{function.__name__}`")
+        raise
+
+
+def check_state(state: object, error: KeyError, name: str) -> None:
+    """Raises TurnInvocationError if `error` is about a key that `state` lacks.
+
+    LangGraph runs any stage on any state: `Command(goto="call_llm")`, or an `update_state` with
+    `as_node`, on a thread without a turn.
+    """
+    key = error.args[0] if error.args else None
+    if key in _KEYS and isinstance(state, Mapping) and key not in state:
+        raise TurnInvocationError(
+            f"{name} needs `{key}`, which this thread does not have: no turn has begun here, or "
+            "its first stages were skipped. Give messages, and go to a stage only in a thread that "
+            "has a turn."
+        ) from error
 
 
 class Stage(Runnable[Any, dict[str, Any]]):

@@ -9,7 +9,7 @@ from turngraph.state.json_types import JsonObject
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-__all__ = ["config_fields", "timeouts_of"]
+__all__ = ["config_fields", "is_chat_model", "timeouts_of"]
 
 _FIELDS: Final = {
     "temperature": "temperature",
@@ -38,6 +38,15 @@ _BODY_FIELDS: Final = (
     "prompt_cache_options",
 )
 """Fields of LangChain's class that are members of a request, and that `ProviderConfig` has not."""
+
+
+def is_chat_model(value: object) -> bool:
+    """Whether `value` is a `ChatOpenAI`, or of a class on the same base.
+
+    What `bind` or `with_fallbacks` returns has the attributes of the model inside of it, but what
+    it adds to a request would be lost. So its class is asked, not the object.
+    """
+    return "root_client" in getattr(type(value), "model_fields", {})
 
 
 def config_fields(chat: "BaseChatOpenAI") -> JsonObject:

@@ -16,7 +16,7 @@ from turngraph.providers.writing.reasoning_replay import received_text_field
 from turngraph.providers.writing.roles import DEVELOPER
 from turngraph.providers.writing.stored_parts import slim_parts
 from turngraph.providers.writing.wire_calls import chat_call, id_name_arguments
-from turngraph.state.arguments import dump_json, json_text
+from turngraph.state.arguments import json_text
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonMapping, JsonObject
 
@@ -136,15 +136,17 @@ def _read_call(call: Any, n: int) -> JsonObject:
         raise TurnValueError(
             f"Message {n} has a tool call without `id` and `function`: {{`name`, `arguments`}}."
         )
-    read = chat_call(call["id"], function["name"], _arguments_text(function.get("arguments")))
+    read = chat_call(call["id"], function["name"], _arguments_text(function.get("arguments"), n))
     return read | {name: value for name, value in call.items() if name not in (*read, "index")}
 
 
-def _arguments_text(arguments: object) -> str:
+def _arguments_text(arguments: object, n: int) -> str:
     # Clients in other languages send an object or null, which servers accept as well.
     if arguments is None:
         return ""
-    return arguments if isinstance(arguments, str) else dump_json(arguments)
+    if isinstance(arguments, str):
+        return arguments
+    return json_text(arguments, f"The arguments of a tool call in message {n}")
 
 
 def _is_custom_call(call: JsonMapping) -> bool:

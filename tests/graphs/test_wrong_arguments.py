@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
-from tests.turns import Run, ask, both_ways
+from tests.turns import Run, ask, both_ways, turn_on
 from turngraph import (
     Ledger,
     McpServers,
@@ -211,3 +213,52 @@ def test_converters_take_dicts_of_messages(converter: Any) -> None:
             convert(5)
     with pytest.raises(TurnValueError, match="ToolMessage"):
         converter.convert_tool_result(HumanMessage("Hi"))
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command(update={"messages": [HumanMessage("Hi")]}),
+        Command(resume="approve"),
+        Command(goto="call_llm"),
+        Command(goto="nowhere"),
+    ],
+    ids=["update", "resume", "stage", "unknown stage"],
+)
+@pytest.mark.parametrize("kept", [True, False], ids=["checkpointer", "none"])
+@pytest.mark.parametrize("bound", [True, False], ids=["ledger", "without"])
+def test_a_command_where_no_turn_has_begun_is_refused_and_nothing_is_sent(
+    run: Run, command: Command[Any], kept: bool, bound: bool
+) -> None:
+    """LangGraph would run a stage on a state that lacks its keys."""
+    with ScriptedModel() as model, Ledger("sqlite://") as ledger:
+        options: dict[str, Any] = {"ledger": ledger} if bound else {}
+        checkpointer = InMemorySaver() if kept else None
+        turn = turn_on(model, checkpointer=checkpointer, **options)
+        with pytest.raises(TurnInvocationError, match=r"no turn has begun|there is none"):
+            run(turn, command, {"configurable": {"thread_id": "t"}})
+        assert len(model.requests) == 0
+
+
+def test_an_update_as_a_stage_of_a_turn_that_has_not_begun_is_refused() -> None:
+    """The edge after the stage reads what the stage would have written."""
+    turn = chat_turn("scripted", checkpointer=InMemorySaver())
+    with pytest.raises(TurnInvocationError, match="no turn has begun"):
+        turn.update_state(
+            {"configurable": {"thread_id": "t"}}, {"messages": []}, as_node="prep_first_request"
+        )
+
+
+@pytest.mark.parametrize("number", [2**70, "\ud800"], ids=["number", "half a character"])
+def test_a_decision_that_no_checkpoint_can_hold_is_refused(number: Any) -> None:
+    """LangGraph stores what a run is resumed with; the turn still waits afterwards."""
+    turn = chat_turn(
+        "scripted", functions=["calculator"], approve=True, checkpointer=InMemorySaver()
+    )
+    thread: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    turn.invoke({"messages": [("user", "What is 6 * 7?")]}, thread)
+    edit = {"decision": "edit", "arguments": {"expression": number}}
+    with pytest.raises(TurnValueError, match="`resume`"):
+        turn.invoke(Command(resume=edit), thread)
+    assert turn.invoke(Command(resume="approve"), thread)["result"].answer

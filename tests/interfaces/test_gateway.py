@@ -254,3 +254,44 @@ def test_a_stream_is_refused_in_words(handle: Handle, data: dict[str, Any]) -> N
     assert reply["statusCode"] == 400
     assert "`stream`" in json.loads(reply["body"])["error"]["message"]
     assert not sent
+
+
+def _conversation(**answer: Any) -> list[dict[str, Any]]:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    return [
+        {"role": "user", "content": "Q"},
+        {"role": "assistant", "content": None, "tool_calls": [call], **answer},
+        {"role": "tool", "tool_call_id": answer.pop("answers", "c1"), "content": "x"},
+        {"role": "user", "content": "And?"},
+    ]
+
+
+def _called_with(arguments: Any) -> list[dict[str, Any]]:
+    function = {"name": "f", "arguments": arguments}
+    return _conversation(tool_calls=[{"id": "c1", "type": "function", "function": function}])
+
+
+@handled
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize(
+    "messages",
+    [
+        _called_with(float("nan")),
+        _called_with({"a": float("inf")}),
+        _conversation(refusal=["No."]),
+        _conversation(refusal=7),
+        _conversation(answers="another"),
+        _conversation(audio={"data": "x"}, tool_calls=None),
+    ],
+    ids=["NaN", "infinity", "refusal list", "refusal number", "wrong result", "audio without id"],
+)
+def test_an_answer_that_cannot_be_sent_back_costs_no_thread(
+    handle: Handle, messages: list[Any], api: Any
+) -> None:
+    """It is a 400 before anything is sent, and the thread's next question is answered."""
+    with ScriptedModel([Say("hi")]) as model:
+        turn = turn_on(model, api=api, checkpointer=InMemorySaver())
+        reply = handle(turn, {"session_key": "s", "messages": messages})
+        assert (reply["statusCode"], len(model.requests)) == (400, 0)
+        assert json.loads(reply["body"])["error"]["kind"] == "value"
+        assert handle(turn, {"session_key": "s", "input_text": "Hello"})["statusCode"] == 200

@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.leases.leases import admit
+from turngraph.billing.ledger import Ledger
 from turngraph.billing.operations.attempt_rows import COLUMN_TYPES, attempt_rows
 from turngraph.billing.operations.export import write_rows
 from turngraph.billing.operations.results import AttemptRow
@@ -21,6 +25,7 @@ from turngraph.billing.operations.spending import COLUMNS
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.store.calls import Call, CostAttribution, Released
 from turngraph.billing.store.settlement import correct_closed
+from turngraph.graphs import chat_turn
 
 Open = Callable[..., Any]
 DAY_S = 86_400
@@ -247,6 +252,28 @@ def test_a_row_has_the_columns_that_are_named(book: Any) -> None:
         list(row) == list(COLUMN_TYPES)
         for row in book.ledger.store.read(lambda tx: list(attempt_rows(tx)))
     )
+
+
+def test_an_export_is_for_its_owner_alone(book: Any, tmp_path: Path) -> None:
+    """It says who spent what, whatever the process lets new files be."""
+    before = os.umask(0)
+    try:
+        book.ledger.export(tmp_path / "x.csv")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x.csv").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("column", ["usage", "tags", "hold_nano"])
+def test_a_row_that_is_no_json_or_number_is_a_named_error(tmp_path: Path, column: str) -> None:
+    """Not an error of the library that read it."""
+    url = f"sqlite:///{tmp_path}/l.db"
+    with Ledger(url) as ledger:
+        chat_turn("scripted", ledger=ledger).run("Hi")
+    with closing(sqlite3.connect(tmp_path / "l.db")) as database, database:
+        database.execute(f"update attempt set {column} = 'garbage'")
+    with Ledger(url) as ledger, pytest.raises(LedgerError, match="row of the ledger is damaged"):
+        ledger.export(tmp_path / "x.csv")
 
 
 def test_a_file_that_cannot_be_written_is_named(book: Any, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def refusing(*bad: str) -> Any:
 
 HISTORY: list[AnyMessage] = [
     HumanMessage("1", id="h1"),
-    AIMessage("2", id="a1"),
+    AIMessage("2", id="a1", response_metadata={"model_name": "m"}),
     HumanMessage("3", id="h2"),
     HumanMessage("4", id="h3"),
 ]
@@ -107,6 +107,13 @@ HISTORY: list[AnyMessage] = [
 def test_only_what_the_caller_added_last_is_removed(bad: list[str], removed: list[str]) -> None:
     """Up to the model's last answer; older messages were sent before."""
     assert ids(messages_to_remove(HISTORY, refusing(*bad))) == removed
+
+
+def test_an_answer_that_a_caller_wrote_is_removed_like_a_question() -> None:
+    """No vendor has sent it, so no vendor need have accepted it either."""
+    written: list[AnyMessage] = [AIMessage("5", id="a2"), HumanMessage("6", id="h4")]
+    removed = messages_to_remove([*HISTORY, *written], refusing("a2"))
+    assert ids(removed) == ["a2", "h4"]
 
 
 def test_a_request_that_is_wrong_in_itself_removes_nothing() -> None:

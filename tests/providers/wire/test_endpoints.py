@@ -19,6 +19,7 @@ from turngraph.providers.request_template import request_template
 from turngraph.scripted import LoopbackServer
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.reply import ProviderReply
+from turngraph.state.request import ToolSpec
 
 KEY = "sk-planted-endpoint"
 CHAT = {
@@ -236,6 +237,29 @@ def test_a_langchain_azure_models_client_is_used(azure: Endpoint) -> None:
     )
     assert send(OpenAIProvider.from_chat_model(chat)).text == "Hi"
     assert azure.requests[0].path == "/openai/deployments/dep/chat/completions"
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda chat: chat.bind(temperature=0.5),
+        lambda chat: chat.bind_tools([{"type": "web_search"}]),
+        lambda chat: chat.with_fallbacks([chat]),
+        lambda chat: chat.with_retry(),
+        lambda chat: chat.with_config(tags=["a"]),
+        lambda chat: chat.with_structured_output(ToolSpec),
+        lambda chat: chat.configurable_fields(),
+        lambda chat: type(chat),
+    ],
+)
+def test_what_stands_around_a_langchain_model_is_refused_and_not_lost(
+    endpoint: Endpoint, wrapped: Any
+) -> None:
+    """Its attributes are the model's own, but not what it adds to a request."""
+    chat = ChatOpenAI(model="gpt-4o", base_url=endpoint.base_url, api_key=SecretStr(KEY))
+    for make in (chat_turn, OpenAIProvider.from_chat_model):
+        with pytest.raises(TurnConfigurationError, match="ChatOpenAI itself"):
+            make(wrapped(chat))
 
 
 def test_a_turn_accepts_a_langchain_model(endpoint: Endpoint) -> None:
