@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from turngraph.state.errors import TurnValueError
 from turngraph.state.limits import MESSAGE_CHARS
-from turngraph.state.message_checks import check_json, check_message, check_text
+from turngraph.state.message_checks import check_json, check_message, check_numbers, check_text
 from turngraph.state.messages import coerce_message
-from turngraph.state.turn import Turn, TurnInput
+from turngraph.state.turn import Turn, TurnInput, TurnSettings
 
 __all__ = ["check_input", "check_patch", "check_update"]
 
@@ -56,10 +56,18 @@ def check_input(
     check_text(turn_id, "`turn_id`")
     messages = _coerced(value.get("messages", []), turn_id, message_chars)
     settings = _checked("settings", value.get("settings"))
-    if settings is not None and settings.body is not None:
-        check_json(settings.body, "`settings.body`")
+    if settings is not None:
+        _check_settings(settings)
     # The keys that the caller leaves out are written too: the thread still has the last turn's.
     return {"messages": messages, "turn_id": turn_id, "settings": settings}
+
+
+def _check_settings(settings: TurnSettings) -> None:
+    """Raises TurnValueError for what neither a checkpoint nor a ledger can hold."""
+    check_numbers(vars(settings), "`settings`")
+    check_text(settings.account or "", "`settings.account`")
+    if settings.body is not None:
+        check_json(settings.body, "`settings.body`")
 
 
 def check_update(values: Mapping[str, object]) -> dict[str, Any]:

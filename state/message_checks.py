@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolMe
 from turngraph.state.arguments import json_text
 from turngraph.state.errors import TurnValueError
 
-__all__ = ["check_json", "check_message", "check_storable", "check_text"]
+__all__ = ["check_json", "check_message", "check_numbers", "check_storable", "check_text"]
 
 _BESIDE_CONTENT: Final = (
     "additional_kwargs",
@@ -82,7 +82,7 @@ def check_json(value: Any, where: str) -> None:
     """Raises TurnValueError where `value` cannot be written as JSON, or not be stored."""
     if type(value) in (dict, list) and _is_plain_json(value):
         return
-    _check_levels_and_numbers(value, where)
+    check_numbers(value, where)
     check_text(json_text(value, where), where)
 
 
@@ -90,7 +90,7 @@ def check_storable(value: Any, where: str) -> None:
     """Raises TurnValueError for a number, a text or a depth that no checkpoint can hold. Objects
     that JSON has no form for are fine: checkpoints have one.
     """
-    for part in _check_levels_and_numbers(value, where):
+    for part in check_numbers(value, where):
         if isinstance(part, str):
             check_text(part, where)
 
@@ -143,8 +143,10 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _check_levels_and_numbers(value: Any, where: str) -> list[Any]:
-    """Returns every part of `value`. Raises TurnValueError for a number or a depth."""
+def check_numbers(value: Any, where: str) -> list[Any]:
+    """Returns every part of `value`. Raises TurnValueError for a number or a depth that no
+    checkpoint can hold.
+    """
     parts: list[Any] = []
     # With a list of its own instead of recursion: the value may be deeper than Python's stack.
     open_values = [(value, 0)]

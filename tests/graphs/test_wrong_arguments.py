@@ -262,3 +262,16 @@ def test_a_decision_that_no_checkpoint_can_hold_is_refused(number: Any) -> None:
     with pytest.raises(TurnValueError, match="`resume`"):
         turn.invoke(Command(resume=edit), thread)
     assert turn.invoke(Command(resume="approve"), thread)["result"].answer
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"seed": 2**70}, {"extra_body": {"a": [2**70]}}, {"account": "\ud800"}],
+    ids=["seed", "extra_body", "account"],
+)
+def test_settings_that_cannot_be_kept_are_refused(settings: dict[str, Any]) -> None:
+    """Before a checkpointer or a ledger fails at them."""
+    with Ledger("sqlite://") as ledger:
+        turn = chat_turn("scripted", checkpointer=InMemorySaver(), ledger=ledger)
+        with pytest.raises(TurnValueError, match="`settings"):
+            turn.invoke(ask("Hi", settings=settings), {"configurable": {"thread_id": "t"}})
