@@ -112,7 +112,7 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     pane(page, "timeline").get_by_role("button", name="1: ").click()
     headline(page, "→ call_llm")
     before = len(model.requests)
-    area = page.get_by_label("The pending request")
+    area = page.get_by_label("The request that was sent after this step")
     keep_picture(page, "studio")
     area.fill(area.input_value().replace("Oslo", "Bergen"))
     page.get_by_role("button", name="Change this request only").click()

@@ -374,7 +374,7 @@ def test_moves_are_undone_saved_and_opened(
     wait_for_headline(page, "finished")
     open_pane(page, "timeline").get_by_role("button", name="1: ").click()
     wait_for_headline(page, "step 1")
-    area = page.get_by_label("The pending request")
+    area = page.get_by_label("The request that was sent after this step")
     area.fill(area.input_value().replace("gpt-4o-mini", "gpt-4o"))
     press(page, "Change this request only")
     wait_for_headline(page, "what ran before: line `main 1`")

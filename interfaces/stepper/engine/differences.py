@@ -74,6 +74,10 @@ class Comparison:
     steps: tuple[int, int]
     first_steps: tuple[str, str]
     """What each line did in the first step that differs; empty if it has no such step."""
+    request: Differences
+    """The differences between what the two lines sent to the model, in the first call whose JSON
+    differs: `request 1.messages[0].content`.
+    """
     changes: Differences
     """The differences between the states of the two lines."""
 
@@ -134,19 +138,24 @@ _INCIDENTAL: Final = re.compile(
     r"^(reservation|turn_id|started_at)$"
     r"|^(attempts|charges|result|tool_runs)\b.*"
     r"([._](ids?|sha|started_at|created|seconds)(\[\d+\])?$|\.raw\b)"
+    r"|^(result\.)?attempts\[\d+\]\.request\b"
 )
-"""What a turn stores of ids, times and raw answers: two runs never share them."""
+"""What a turn stores of ids, times and raw answers: two runs never share them. And the requests
+before they were written as JSON, which are not what an edit made of them.
+"""
 
 
 def side_by_side(changes: Iterable[Change]) -> list[Change]:
     """Returns the changes that say how two lines differ.
 
-    A turn's ids and times are left out, as two runs never share them; messages of the same place
-    and role are one change, though their ids differ.
+    A turn's ids and times are left out, as two runs never share them, and what its result repeats.
+    Messages of the same place and role are one change, though their ids differ, and none where they
+    say the same.
 
-    >>> [one, two] = [Change("messages[2, assistant]", "Yes.", "(absent)"), Change("n", 1, 2)]
-    >>> [each.path for each in side_by_side([one, two, Change("attempts[0].id", "a", "b")])]
-    ['messages[2, assistant]', 'n']
+    >>> [one, two] = [Change("messages[2, assistant]", "Yes.", "(absent)"), Change("calls", 1, 2)]
+    >>> again = [Change("attempts[0].id", "a", "b"), Change("result.calls", 1, 2)]
+    >>> [each.path for each in side_by_side([one, two, *again])]
+    ['messages[2, assistant]', 'calls']
     """
     found: dict[str, Change] = {}
     for change in changes:
@@ -156,7 +165,25 @@ def side_by_side(changes: Iterable[Change]) -> list[Change]:
         if other is not None and change.before is _ABSENT:
             change = replace(other, after=change.after)
         found[change.path] = change
-    return list(found.values())
+    return [
+        change
+        for path, change in found.items()
+        if path.removeprefix("result.") not in found.keys() - {path} and not _says_the_same(change)
+    ]
+
+
+def _says_the_same(change: Change) -> bool:
+    """Whether both sides are messages that differ in no more than their ids."""
+    before, after = change.before, change.after
+    if not (isinstance(before, BaseMessage) and isinstance(after, BaseMessage)):
+        return False
+    said = [(each.type, each.content, _called(each)) for each in (before, after)]
+    return said[0] == said[1]
+
+
+def _called(message: BaseMessage) -> str:
+    calls = getattr(message, "tool_calls", None) or []
+    return ", ".join(f"{call['name']}({call['args']})" for call in calls)
 
 
 def merge_edits(base: Any, edited: Any, new: Any) -> Any:
@@ -243,7 +270,5 @@ def _same(before: object, after: object) -> bool:
 
 def _text(value: object) -> str:
     if isinstance(value, BaseMessage):
-        calls = getattr(value, "tool_calls", None) or []
-        called = ", ".join(f"{call['name']}({call['args']})" for call in calls)
-        return value.text or called or "(no text)"
+        return value.text or _called(value) or "(no text)"
     return value if isinstance(value, str) else repr(value)

@@ -8,7 +8,7 @@ from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.model_calls import model_calls
 from turngraph.interfaces.stepper.views.pane import Pane
-from turngraph.interfaces.stepper.views.shown_request import shown_request
+from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown_request
 from turngraph.interfaces.stepper.views.status import calls_model_next
 
 __all__ = ["CALL_PANES"]
@@ -20,9 +20,16 @@ def _request(stepper: Stepper, call: int | None = None) -> Pane:
         return Pane()
     warnings = "".join(f"\n// {warning}" for warning in request.wire.warnings)
     edits = "".join(f"// edited: {printable(str(edit))}\n" for edit in request.wire.edits)
-    notes = ["sent" if request.wire.sent else "about to be sent", *(["edited"] if edits else [])]
-    note = ", ".join((_call_of(stepper, request.call), *notes))
-    return Pane(f"{edits}{request.text}{warnings}", note=note)
+    notes = [_call_of(stepper, request.call), _when(stepper, request)]
+    notes += ["edited"] if edits else []
+    return Pane(f"{edits}{request.text}{warnings}", note=", ".join(notes))
+
+
+def _when(stepper: Stepper, request: ShownRequest) -> str:
+    if request.wire.sent:
+        return "sent"
+    is_past = stepper.timeline[-1] is not stepper.now
+    return "sent after this step" if is_past else "about to be sent"
 
 
 def _call_of(stepper: Stepper, number: int) -> str:

@@ -28,7 +28,7 @@ def next_step(stepper: Stepper) -> NextStep:
         return NextStep(
             "step",
             "You look at an earlier step. Step shows the one after it, and runs nothing; a change "
-            "here starts a new line, and what ran stays.",
+            "here starts a fork, and what ran stays.",
         )
     if now.waiting and not now.pending:
         return NextStep("answer", "A person is asked: answer in the pane `question`.")
@@ -38,8 +38,12 @@ def next_step(stepper: Stepper) -> NextStep:
     if now.failed:
         return NextStep("step", f"{nodes} failed. Step runs it again, as it is or as you edit it.")
     if calls_model_next(now):
+        is_edited = any("request" in task.before_edit for task in now.pending)
         return NextStep(
-            "step", "The request in the pane `request` is not sent yet. Change it, or press Step."
+            "step",
+            "Your change is in the request. Press Step to send it."
+            if is_edited
+            else "The request in the pane `request` is not sent yet. Change it, or press Step.",
         )
     tools = [task.call.name for task in now.pending if task.call is not None]
     if tools:

@@ -66,8 +66,8 @@ def pane_of(
     """Returns one of the panes that `panes_of` returns; in a long thread, each takes its time."""
     # A pane may show values of the user's graph, whose own methods can fail: the others stay.
     try:
-        if name == "compare" and compared is not None and compared in stepper.forks:
-            return fitted(_comparison(stepper, compared))
+        if name == "compare" and compared in stepper.forks and compared != stepper.name:
+            return fitted(_comparison(stepper, str(compared)))
         if name in CALL_PANES:
             return fitted(CALL_PANES[name](stepper, call))
         return fitted(PANES[name](stepper))
@@ -236,7 +236,10 @@ def _comparison(stepper: Stepper, other: str) -> Pane:
     changes = side_by_side(change for change in comparison.changes if not change.is_empty)
     rows = [
         *comparison.rows,
-        *((each.path, short(each.before), short(each.after)) for each in changes),
+        *(
+            (each.path, short(each.before), short(each.after))
+            for each in (*comparison.request, *changes)
+        ),
     ]
     note = f"to their last steps: {comparison.summary}"
     return table(("compared", *comparison.names), rows, "{}: {} | {}", note=note)

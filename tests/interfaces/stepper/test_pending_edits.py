@@ -9,6 +9,7 @@ from langchain_core.tools import tool
 
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.next_step import next_step
 from turngraph.interfaces.stepper.views.page import pane_texts
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
 from turngraph.interfaces.stepper.views.turn_edits import edit_turn, turn_fields
@@ -59,6 +60,36 @@ def test_an_edited_request_is_said_wherever_it_is_looked_for(stepper: TurnSteppe
     assert f"request, this call only: {SYSTEM}" in shown["state"]
     assert f"request, this call only: {SYSTEM}" in shown["diff"]
     assert widget_view(stepper)["edits"] == [SYSTEM, "seed: (absent) → 7"]
+
+
+def test_an_earlier_step_does_not_say_that_its_request_will_be_sent(stepper: TurnStepper) -> None:
+    """It was sent in the step after it."""
+    stepper.run_until("call_llm")
+    assert "is not sent yet" in next_step(stepper).text
+    edit_the_system_message(stepper)
+    assert next_step(stepper).text == "Your change is in the request. Press Step to send it."
+    stepper.step()
+    stepper.back()
+    assert panes_of(stepper)["request"].note == "call 1, sent after this step, edited"
+
+
+def test_a_comparison_shows_what_each_line_has_sent() -> None:
+    """As JSON: the state of an edited line keeps the request as it was before the edit."""
+    answers = [Call(("echo", {"text": "rain"})), Say("It rains.")] * 2
+    with ScriptedModel(answers) as model:
+        stepper = TurnStepper(turn_on(model, tools=[echo], system="Be brief."), ask("Weather?"))
+        stepper.run_until("call_llm")
+        loud = stepper.fork("loud")
+        edit_the_system_message(loud)
+        for line in (stepper, loud):
+            line.run()
+    pane = panes_of(stepper, compared="loud")["compare"]
+    assert ("request 1.messages[0].content", "Be brief.", "Be loud.") in pane.rows
+    assert ("request 1.seed", "(absent)", "7") in pane.rows
+    assert not any("attempts" in row[0] and "request" in row[0] for row in pane.rows)
+    assert not any(row[0].startswith("messages") for row in pane.rows), "they say the same"
+    itself = panes_of(loud, compared="loud")["compare"]
+    assert itself.head == ("compared", "loud", "main"), "no line is compared with itself"
 
 
 def test_a_second_edit_is_compared_with_the_first(stepper: TurnStepper) -> None:

@@ -9,10 +9,11 @@ export function content(pane) {
 // The controls of a pane beside its content: fields and choices.
 export function controls(name, view, choices, send) {
   if (name === "request" && view.body)
-    return [field("request", "The pending request: the very JSON that will be sent.", view.body, true,
+    return [field("request", isPast(view) ? "The request that was sent after this step. A change starts a fork."
+      : "The pending request: the very JSON that will be sent.", view.body, true,
       ["Change this request only", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" }),
         "Step then sends the JSON above. Later requests of the turn stay as they are."]),
-      view.edits.length ? edited(view.edits) : null, view.turn && turnForm(view.turn, send)].filter(Boolean);
+      view.edits.length ? edited(view) : null, view.turn && turnForm(view.turn, send)].filter(Boolean);
   if (name === "messages") return view.messages ? [messagesForm(view.messages, send)] : [];
   if (name === "tools") return view.calls.map((call) => callForm(call, view.questions.length === 0, send));
   if (name === "state") return view.state.length ? [stateForm(view.state, send)] : [];
@@ -23,9 +24,13 @@ export function controls(name, view, choices, send) {
 }
 
 // What a person has changed in the request, which the state does not show.
-const edited = (edits) => make("div", { className: "ts-edited", role: "status" },
-  "This request is edited, and Step sends it as it stands above. The edit is for this request alone: later ones do not have it.",
-  make("ul", {}, edits.map((text) => make("li", {}, text))));
+const edited = (view) => make("div", { className: "ts-edited", role: "status" },
+  `${isPast(view) ? "This request was edited before it was sent." : "This request is edited, and Step sends it as it stands above."} `
+    + "The edit is for this request alone: later ones do not have it.",
+  make("ul", {}, view.edits.map((text) => make("li", {}, text))));
+
+// Whether an earlier step is looked at.
+const isPast = (view) => view.position < view.steps.length - 1;
 
 // What holds for the rest of the turn: this request and those that follow.
 function turnForm(turn, send) {

@@ -198,7 +198,10 @@ function render({ model, el }) {
     for (const each of root.querySelectorAll(".ts-primary")) if (each !== first) each.classList.remove("ts-primary");
     first?.classList.add("ts-primary");
     const said = use ? `You have changed a text below. Press "${use.textContent}" to use it.` : text;
-    if (next.textContent !== said) next.textContent = said;
+    if (next.dataset.said === said) return;
+    next.dataset.said = said;
+    // What stands between backticks is a name.
+    next.replaceChildren(...said.split("`").map((part, n) => (n % 2 ? make("code", {}, part) : part)));
   };
   root.addEventListener("input", drawNext);
   const drawGraph = (svg) => {
