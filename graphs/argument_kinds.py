@@ -12,12 +12,12 @@ from langgraph.store.base import BaseStore
 from turngraph.graphs.steps import Steps
 from turngraph.nodes.support.dependencies import Replay
 from turngraph.state.argument_kinds import (
+    SECONDS,
     YES_NO,
     Kind,
     check_kinds,
     has_method,
     is_a,
-    is_number,
     list_of,
     one_or_list,
     or_none,
@@ -66,7 +66,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "budget": Kind(
         one_or_list(has_method("windows")), "a Budget or a list of them: `Budget(usd='0.50')`"
     ),
-    "wait_s": Kind(is_number, "a number of seconds of at least 0"),
+    "wait_s": SECONDS,
     "steps": Kind(lambda value: value in get_args(Steps), "'auto', 'each' or 'one'"),
     "replay": Kind(lambda value: value in get_args(Replay), "'call' or 'recorded'"),
     "approve": Kind(

@@ -41,16 +41,14 @@ if TYPE_CHECKING:
 __all__ = ["TurnGraph"]
 
 _ADDED_FIELDS = (
-    *(
-        "message_chars",
-        "ledger",
-        "wait_s",
-        "steps",
-        "asks_person",
-        "stages_alone",
-        "telemetry",
-        "whole",
-    ),
+    "message_chars",
+    "ledger",
+    "wait_s",
+    "steps",
+    "asks_person",
+    "stages_alone",
+    "telemetry",
+    "whole",
 )
 
 

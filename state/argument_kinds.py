@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
 
 __all__ = [
+    "SECONDS",
     "YES_NO",
     "IsAllowed",
     "Kind",
@@ -67,6 +68,7 @@ def is_number(value: object) -> bool:
 
 
 YES_NO: Final = Kind(is_a(bool), "True or False")
+SECONDS: Final = Kind(is_number, "a number of seconds of at least 0")
 
 
 def check_kinds(

@@ -8,8 +8,15 @@ from turngraph.state.base import Frozen, unchecked
 from turngraph.state.json_types import JsonObject
 from turngraph.state.usage import Usage
 
-__all__ = ["UNFINISHED_REASONS", "UNFINISHED_STATUSES", "ProviderReply", "StreamChunk", "ToolCall"]
-__all__ += ["TextKind", "text_chunk"]
+__all__ = [
+    "UNFINISHED_REASONS",
+    "UNFINISHED_STATUSES",
+    "ProviderReply",
+    "StreamChunk",
+    "TextKind",
+    "ToolCall",
+    "text_chunk",
+]
 
 UNFINISHED_STATUSES: Final = frozenset(
     {"cancelled", "failed", "in_progress", "incomplete", "queued"}

@@ -14,7 +14,7 @@ from pydantic import AliasChoices
 
 from turngraph.state.errors import ToolError, TurnConfigurationError
 
-__all__ = ["Injection", "find_injection"]
+__all__ = ["Injection", "find_injection", "function_of"]
 
 Source = Literal["call_id", "state", "store", "runtime", "default"]
 """Where the value of an injected argument comes from; `default`: nobody fills it."""
@@ -93,7 +93,7 @@ def find_injection(tool: BaseTool) -> Injection:
     )
 
 
-def _function(tool: BaseTool) -> Any:
+def function_of(tool: BaseTool) -> Any:
     """Returns the function that `tool` runs."""
     return getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
 
@@ -104,7 +104,7 @@ def _annotations(tool: BaseTool) -> dict[str, Any]:
         getattr(tool.args_schema, "__annotations__", {})
     )
     try:
-        own = get_type_hints(_function(tool), include_extras=True)
+        own = get_type_hints(function_of(tool), include_extras=True)
         schema = get_type_hints(tool.args_schema, include_extras=True) if has_model else {}
     except Exception:  # noqa: BLE001  evaluating what somebody wrote may raise anything
         # A name that only type checkers know. Pydantic has refused it already, or needs no hint.
@@ -162,7 +162,7 @@ def _is_required(tool: BaseTool, name: str) -> bool:
         return bool(fields[name].is_required())
     from inspect import signature
 
-    parameter = signature(_function(tool)).parameters.get(name)
+    parameter = signature(function_of(tool)).parameters.get(name)
     return parameter is None or parameter.default is parameter.empty
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
-from turngraph.state.argument_kinds import Kind, check_kinds, is_number
+from turngraph.state.argument_kinds import SECONDS, Kind, check_kinds
 from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.mcp_session import CONNECT_S, McpSession, innermost_error
@@ -32,8 +32,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
         "an object of connection settings by name: "
         "`{'files': {'transport': 'stdio', 'command': 'mcp-files', 'args': []}}`",
     ),
-    "timeout_s": Kind(is_number, "a number of seconds of at least 0"),
-    "connect_timeout_s": Kind(is_number, "a number of seconds of at least 0"),
+    "timeout_s": SECONDS,
+    "connect_timeout_s": SECONDS,
 }
 CLOSE_S: Final = 10.0
 MAX_NAME: Final = 64

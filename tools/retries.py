@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from turngraph.state.argument_kinds import Kind, check_kinds, is_number
+from turngraph.state.argument_kinds import SECONDS, Kind, check_kinds
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.running import Outcome
 
@@ -27,7 +27,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
         lambda value: isinstance(value, tuple) and all(map(_is_error_class, value)),
         "a tuple of classes of Exception: `on=(ConnectionError,)`",
     ),
-    "wait_s": Kind(is_number, "a number of seconds of at least 0"),
+    "wait_s": SECONDS,
 }
 
 

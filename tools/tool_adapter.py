@@ -15,6 +15,7 @@ from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ToolSpec
 from turngraph.tools.aliases import with_aliases
 from turngraph.tools.builtin.registry import BUILTINS
+from turngraph.tools.injection import function_of
 from turngraph.tools.schema_size import can_be_inlined
 from turngraph.tools.schemas import check_depth, with_items
 from turngraph.tools.text import backticked
@@ -78,7 +79,7 @@ def tool_spec(tool: BaseTool, hidden: Collection[str] = ()) -> ToolSpec:
         )
     check_depth(tool.name, tool.args_schema)
     try:
-        function = _function(tool)
+        function = _shown_to_models(tool)
         # The round trip refuses NaN and objects now, rather than when the request is sent.
         parameters = json.loads(json.dumps(function.get("parameters", {}), allow_nan=False))
         # Python before 3.13 keeps the indentation of docstrings. It costs tokens and means nothing.
@@ -128,7 +129,7 @@ def has_no_sync_code(tool: BaseTool, error: BaseException | None) -> bool:
     return frames[-1].f_code is getattr(type(tool)._run, "__code__", None)
 
 
-def _function(tool: BaseTool) -> Mapping[str, Any]:
+def _shown_to_models(tool: BaseTool) -> Mapping[str, Any]:
     """Returns name, description and parameters of `tool`, as LangChain shows them to models.
 
     LangChain replaces every reference, and writes `{}` where a schema refers to itself: a model
@@ -168,9 +169,8 @@ def _check_callable(tool: BaseTool, spec: ToolSpec) -> None:
             f"The schema of tool `{tool.name}` is of type `{kind}`, and models give arguments as "
             "one object. Make it the property of an object."
         )
-    function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = inspect.signature(function_of(tool)).parameters.values()
     except ValueError:  # a function written in C may not have one
         return
     properties: Any = spec.parameters["properties"]
@@ -218,11 +218,10 @@ def _returns_command(tool: BaseTool) -> bool:
     """Whether the function of `tool` is annotated to return LangGraph's `Command`."""
     from langgraph.types import Command
 
-    function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
     try:
-        returned = get_type_hints(function).get("return")
+        returned = get_type_hints(function_of(tool)).get("return")
     except Exception:  # noqa: BLE001  evaluating what somebody wrote may raise anything
-        annotation = getattr(function, "__annotations__", {}).get("return")
+        annotation = getattr(function_of(tool), "__annotations__", {}).get("return")
         return isinstance(annotation, str) and COMMAND.search(annotation) is not None
     return _mentions(returned, Command)
 

@@ -12,7 +12,7 @@ from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.views.next_step import next_step
 from turngraph.interfaces.stepper.views.page import graph_path
 from turngraph.interfaces.stepper.views.panes import PANES, headline
-from turngraph.interfaces.stepper.views.status import step_mark, turn_mark
+from turngraph.interfaces.stepper.views.status import calls_model_next, step_mark, turn_mark
 from turngraph.interfaces.terminal.rendering import MARK_STYLES
 
 __all__ = [
@@ -57,7 +57,7 @@ def pane_that_matters(stepper: Stepper) -> str:
     now = stepper.now
     if "messages" not in stepper.graph.channels:
         return "state"
-    if any(task.node == "call_llm" and task.stage is not None for task in now.pending):
+    if calls_model_next(now):
         return "request"
     if any(task.call for task in (*now.open_tasks, *(run.task for run in now.runs))):
         return "tools"

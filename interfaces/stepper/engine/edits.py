@@ -233,7 +233,7 @@ def _is_call_of(task: Task, tool: str) -> bool:
 
 
 def _pending_model_call(step: Step) -> Task:
-    tasks = (task for task in step.pending if task.node == "call_llm" and task.stage is not None)
+    tasks = (task for task in step.pending if task.calls_model)
     task = next(tasks, None)
     if task is None:
         raise TurnInvocationError(

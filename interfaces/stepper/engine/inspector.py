@@ -186,7 +186,7 @@ def _first_request_that_differs(first: Sequence[Step], second: Sequence[Step]) -
 
 
 def _calls_in(steps: Sequence[Step]) -> Iterator[TaskRun]:
-    return (run for step in steps for run in step.runs if run.task.node == "call_llm")
+    return (run for step in steps for run in step.runs if run.task.calls_model)
 
 
 def _answer(line: Inspector) -> str:

@@ -79,6 +79,11 @@ class Task:
         return f"{path}/{self.node}" if path else self.node
 
     @property
+    def calls_model(self) -> bool:
+        """Whether it is a turn's call to the model."""
+        return self.node == "call_llm" and self.stage is not None
+
+    @property
     def call(self) -> ToolCall | None:
         """The tool call that the task executes; None for any other task."""
         if self.stage is None or not isinstance(self.input, Mapping):

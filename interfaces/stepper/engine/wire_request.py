@@ -97,7 +97,7 @@ def request_of(task: Task, *, sent: bool) -> WireRequest | None:
 
     None for any other task, and for a request that no converter can write.
     """
-    if task.stage is None or task.node != "call_llm":
+    if not task.calls_model:
         return None
     try:
         wire = _wire_request(task, task.input["request"], task.input["messages"], sent=sent)

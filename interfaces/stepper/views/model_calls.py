@@ -7,7 +7,7 @@ from turngraph.interfaces.stepper.engine.steps import attempts_of
 from turngraph.interfaces.stepper.engine.task_controller import Task
 from turngraph.state.result import Attempt
 
-__all__ = ["ModelCall", "calls_model", "model_calls", "shown_call"]
+__all__ = ["ModelCall", "model_calls", "shown_call"]
 
 
 class ModelCall(NamedTuple):
@@ -29,15 +29,10 @@ def model_calls(stepper: Stepper) -> list[ModelCall]:
 
     The last one is not sent yet if it is what runs next.
     """
-    runs = [run for step in stepper.steps_so_far for run in step.runs if calls_model(run.task)]
+    runs = [run for step in stepper.steps_so_far for run in step.runs if run.task.calls_model]
     sent = [ModelCall(n, run.task, True, attempts_of(run)) for n, run in enumerate(runs, 1)]
-    pending = [task for task in stepper.now.pending if calls_model(task)][:1]
+    pending = [task for task in stepper.now.pending if task.calls_model][:1]
     return sent + [ModelCall(len(sent) + 1, task, False) for task in pending]
-
-
-def calls_model(task: Task) -> bool:
-    """Returns whether a task is a turn's call to the model."""
-    return task.node == "call_llm" and task.stage is not None
 
 
 def shown_call(stepper: Stepper, number: int | None) -> ModelCall | None:

@@ -15,7 +15,7 @@ from turngraph.interfaces.stepper.engine.problems import problem_of_run
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Task
-from turngraph.interfaces.stepper.views.model_calls import calls_model, model_calls
+from turngraph.interfaces.stepper.views.model_calls import model_calls
 from turngraph.interfaces.stepper.views.questions import call_text, question_text
 from turngraph.state.result import Attempt
 
@@ -79,7 +79,7 @@ def answer_of(stepper: Stepper) -> Answer:
 
 def calls_model_next(step: Step) -> bool:
     """Returns whether a request is about to be sent."""
-    return any(calls_model(task) for task in step.pending)
+    return any(task.calls_model for task in step.pending)
 
 
 def problems_of(stepper: Stepper) -> tuple[str, ...]:
