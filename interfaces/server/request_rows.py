@@ -5,7 +5,7 @@ a request, and how it ends, is in `request_claims.py`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, or_, select
@@ -23,7 +23,6 @@ __all__ = [
     "delete_response",
     "find_response",
     "free_threads",
-    "is_free",
     "is_storable",
     "models_before",
     "models_of",
@@ -132,15 +131,31 @@ def models_of(tx: LedgerTransaction, thread: str) -> set[str]:
 
 
 def models_before(tx: LedgerTransaction, row: ResponseRow) -> set[str]:
-    """The models of a response and of those it goes on from, as far as they are stored."""
-    models: set[str] = set()
-    before: ResponseRow | None = row
-    while before is not None:
-        models |= {before.model, *models_of(tx, before.thread)}
-        before = find_response(
-            tx, before.account, str(before.request.get("previous_response_id") or "")
-        )
+    """The models of a response and of those it goes on from, as far as they are stored.
+
+    It goes from thread to thread, and looks at each once: a client that deletes a response and
+    creates it anew, under the same `Idempotency-Key`, can make responses go on from each other.
+    """
+    models, threads, seen = {row.model}, {row.thread}, set[str]()
+    while threads:
+        seen |= threads
+        found = tx.conn.execute(
+            select(_r.response_id, _r.model, _r.request).where(
+                _r.account == row.account, _r.thread.in_(threads)
+            )
+        ).all()
+        models |= {one.model for one in found}
+        before = {str(json.loads(one.request).get("previous_response_id")) for one in found}
+        elsewhere = before - {one.response_id for one in found}
+        threads = _threads_of(tx, row.account, elsewhere) - seen
     return models
+
+
+def _threads_of(tx: LedgerTransaction, account: str, response_ids: Collection[str]) -> set[str]:
+    found = tx.conn.execute(
+        select(_r.thread).where(_r.account == account, _r.response_id.in_(response_ids))
+    )
+    return {*found.scalars()}
 
 
 def take_thread(tx: LedgerTransaction, account: str, response_id: str) -> bool:
@@ -153,8 +168,10 @@ def take_thread(tx: LedgerTransaction, account: str, response_id: str) -> bool:
     return taken.rowcount == 1
 
 
-def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> list[str]:
-    """Deletes a request. Returns those of its threads that nothing else needs, to be deleted."""
+def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> list[str] | None:
+    """Deletes a request. Returns those of its threads that nothing else needs, to be deleted; None
+    if there is no such request any more: of several that delete it, one has done it.
+    """
     beside = _r.response_id.startswith(f"{response_id}{_SIDE_THREAD}", autoescape=True)
     its = or_(_r.response_id == response_id, beside)
     return _delete(tx, its, _r.account == account)
@@ -162,28 +179,27 @@ def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> li
 
 def old_threads(tx: LedgerTransaction, before: float) -> list[str]:
     """Deletes the requests of before a time, and returns the threads that nothing needs then."""
-    return _delete(tx, _r.created < before)
+    return _delete(tx, _r.created < before) or []
 
 
 def free_threads(tx: LedgerTransaction, threads: Sequence[str]) -> list[str]:
     """Those of `threads` that no request and no conversation needs."""
-    return [thread for thread in threads if is_free(tx, thread)]
+    return [thread for thread in threads if _is_free(tx, thread)]
 
 
-def is_free(tx: LedgerTransaction, thread: str) -> bool:
-    """Whether no request and no conversation needs a thread."""
+def _is_free(tx: LedgerTransaction, thread: str) -> bool:
     for table in (response_t, conversation_t):
         if tx.conn.execute(select(table.c.thread).where(table.c.thread == thread)).first():
             return False
     return True
 
 
-def _delete(tx: LedgerTransaction, *which: ColumnElement[bool]) -> list[str]:
+def _delete(tx: LedgerTransaction, *which: ColumnElement[bool]) -> list[str] | None:
     threads = tx.conn.execute(select(_r.thread).where(*which).distinct()).scalars().all()
     ids = select(_r.response_id).where(*which)
     tx.conn.execute(response_event_t.delete().where(response_event_t.c.response_id.in_(ids)))
-    tx.conn.execute(response_t.delete().where(*which))
-    return free_threads(tx, threads)
+    deleted = tx.conn.execute(response_t.delete().where(*which))
+    return free_threads(tx, threads) if deleted.rowcount else None
 
 
 def row_from(values: Mapping[str, Any]) -> ResponseRow:

@@ -35,10 +35,9 @@ class Store:
     ledger: Ledger
     checkpointer: BaseCheckpointSaver[Any]
 
-    async def forget(self, thread: str | None) -> None:
-        """Deletes the messages of a thread, if one is given."""
-        if thread:
-            await self.checkpointer.adelete_thread(thread)
+    async def forget(self, thread: str) -> None:
+        """Deletes the messages of a thread."""
+        await self.checkpointer.adelete_thread(thread)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from turngraph.billing.store.transaction import LedgerTransaction
-from turngraph.interfaces.server.request_rows import is_free, is_storable
+from turngraph.interfaces.server.request_rows import free_threads, is_storable
 from turngraph.interfaces.server.tables import conversation_t
 from turngraph.state.json_types import JsonObject
 
@@ -50,12 +50,16 @@ def find_conversation(
     return ConversationRow(**{**values, "metadata": json.loads(values["metadata"])})
 
 
-def delete_conversation(tx: LedgerTransaction, account: str, conversation_id: str) -> str | None:
-    """Deletes a conversation. Returns its thread if no response needs that."""
+def delete_conversation(
+    tx: LedgerTransaction, account: str, conversation_id: str
+) -> list[str] | None:
+    """Deletes a conversation. Returns its thread if no response needs that; None if there is no
+    such conversation any more: of several that delete it, one has done it.
+    """
     row = find_conversation(tx, account, conversation_id)
     if row is None:
         return None
-    tx.conn.execute(
+    deleted = tx.conn.execute(
         conversation_t.delete().where(_c.conversation_id == conversation_id, _c.account == account)
     )
-    return row.thread if is_free(tx, row.thread) else None
+    return free_threads(tx, [row.thread]) if deleted.rowcount else None

@@ -153,8 +153,7 @@ async def remove_response(response_id: str, caller: ReaderOf, service: ServiceOf
     await _find(response_id, caller, service)
     service.stored.end(response_id)
     threads = await service.store.ledger.store.arun(delete_response, caller.account, response_id)
-    for thread in threads:
-        await service.store.forget(thread)
+    await _forget("response_id", response_id, threads, service)
     return {"id": response_id, "object": "response", "deleted": True}
 
 
@@ -207,10 +206,10 @@ async def remove_conversation(
 ) -> JsonObject:
     """Deletes a conversation, and its messages when no stored response needs them."""
     await retrieve_conversation(conversation_id, caller, service)
-    thread = await service.store.ledger.store.arun(
+    threads = await service.store.ledger.store.arun(
         delete_conversation, caller.account, conversation_id
     )
-    await service.store.forget(thread)
+    await _forget("conversation_id", conversation_id, threads, service)
     return {"id": conversation_id, "object": "conversation.deleted", "deleted": True}
 
 
@@ -219,6 +218,14 @@ async def _find(response_id: str, caller: Caller, service: Service) -> ResponseR
     if row is None:
         raise not_found("response_id", response_id)
     return row
+
+
+async def _forget(param: str, given: str, threads: Sequence[str] | None, service: Service) -> None:
+    """Deletes the messages of what was deleted, unless another request has deleted it first."""
+    if threads is None:
+        raise not_found(param, given)
+    for thread in threads:
+        await service.store.forget(thread)
 
 
 def _again(planned: PlannedResponse, stream: bool, service: Service) -> Response:
