@@ -13,6 +13,7 @@ from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.keys.callers import REVOKED_WITHIN_S, KeyCallers, sent_key
 from turngraph.interfaces.server.keys.operations import has_keys
 from turngraph.interfaces.server.keys.secret_keys import key_id_of
+from turngraph.interfaces.server.recency import is_recent
 from turngraph.interfaces.server.store import IN_MEMORY
 from turngraph.state.errors import TurnConfigurationError
 
@@ -33,7 +34,7 @@ class LocalCallers:
         self._store = store
         self._with_keys = KeyCallers(store)
         self._needs_key = False
-        self._look_again_at = 0.0
+        self._looked_at = 0.0
 
     async def identify(self, headers: Mapping[str, str]) -> Caller:
         """Returns the account of the key that was sent, or `local` while there are no keys.
@@ -55,8 +56,9 @@ class LocalCallers:
         return _LOCAL
 
     async def _has_keys(self) -> bool:
-        if not self._needs_key and self._store.now() >= self._look_again_at:
-            self._look_again_at = self._store.now() + REVOKED_WITHIN_S
+        now = self._store.now()
+        if not self._needs_key and not is_recent(self._looked_at, now, REVOKED_WITHIN_S):
+            self._looked_at = now
             self._needs_key = await self._store.aread(has_keys)
         return self._needs_key
 

@@ -12,6 +12,7 @@ from turngraph.interfaces.server.keys.operations import (
     mark_used,
 )
 from turngraph.interfaces.server.keys.secret_keys import hash_of, is_same, key_id_of
+from turngraph.interfaces.server.recency import is_recent
 from turngraph.interfaces.server.tables import create_server_tables
 
 if TYPE_CHECKING:
@@ -65,17 +66,17 @@ class KeyCallers:
         )
 
     async def _find(self, key_id: str) -> FoundKey | None:
-        until, found = self._known.get(key_id, (0.0, None))
-        if found is not None and self._store.now() < until:
+        read_at, found = self._known.get(key_id, (0.0, None))
+        if found is not None and is_recent(read_at, self._store.now(), REVOKED_WITHIN_S):
             return found
         found = await self._store.aread(find_key, key_id)
         # Only keys that exist are remembered, so nobody can fill the memory with invented ids.
         if found is not None:
-            self._known[key_id] = (self._store.now() + REVOKED_WITHIN_S, found)
+            self._known[key_id] = (self._store.now(), found)
         return found
 
     def _mark_used(self, key_id: str, now: float) -> None:
-        if now - self._marked.get(key_id, 0.0) >= MARK_USED_EVERY_S:
+        if not is_recent(self._marked.get(key_id, 0.0), now, MARK_USED_EVERY_S):
             self._marked[key_id] = now
             self._store.run_in_background(mark_used, key_id)
 

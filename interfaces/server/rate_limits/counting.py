@@ -14,6 +14,8 @@ from turngraph.interfaces.server.tables import rate_t
 __all__ = ["MINUTE_S", "Count", "LimitReached", "correct_tokens", "count"]
 
 MINUTE_S: Final = 60
+AHEAD: Final = 2
+"""How many minutes the clocks of two machines may differ."""
 
 _r = rate_t.c
 _this = (
@@ -21,8 +23,10 @@ _this = (
     _r.name == bindparam("b_name"),
     _r.unit == bindparam("b_unit"),
 )
-# Another machine's clock may be ahead. Then its minute counts, which this process will reach soon.
-_is_over = _r.minute < bindparam("b_minute")
+# Another machine's clock may be a little ahead. Then its minute counts, which this process will
+# reach soon. A minute that is far ahead is of a clock that was wrong and was set back since:
+# waiting for it, an account would be refused for as long as the clock was wrong.
+_is_over = (_r.minute < bindparam("b_minute")) | (_r.minute > bindparam("b_minute") + AHEAD)
 _COUNT: Final = (
     update(rate_t)
     .where(*_this, _is_over | (_r.used + bindparam("b_amount") <= bindparam("b_limit")))

@@ -3,6 +3,7 @@
 Source: https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
 """
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,15 @@ from turngraph.interfaces.server.rate_limits.counting import (
     correct_tokens,
     count,
 )
-from turngraph.interfaces.server.rate_limits.limits import Limit, limits_of
+from turngraph.interfaces.server.rate_limits.limits import (
+    Limit,
+    LimitedName,
+    RateLimit,
+    find_limits,
+    limits_of,
+    names_for,
+)
+from turngraph.interfaces.server.recency import is_recent
 from turngraph.interfaces.server.tables import create_server_tables
 
 if TYPE_CHECKING:
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["CHANGED_WITHIN_S", "Admitted", "RateLimiter", "estimated_tokens"]
 
 CHANGED_WITHIN_S: Final = 5.0
-"""How many seconds a process remembers the limits of a caller."""
+"""How many seconds a process remembers a limit that it has read, and that there is none."""
 _BYTES_PER_TOKEN: Final = 4
 ANSWER_TOKENS: Final = 1_000
 """What an answer is thought to need where neither the request nor the model has a limit for it."""
@@ -54,7 +63,8 @@ class RateLimiter:
 
     def __init__(self, store: "LedgerStore") -> None:
         self._store = store
-        self._limits: dict[Caller, tuple[float, tuple[Limit, ...]]] = {}
+        self._known: dict[LimitedName, tuple[float, RateLimit | None]] = {}
+        self._reading = asyncio.Lock()
         store.run(create_server_tables)
 
     async def admit(self, caller: Caller, *, tokens: int) -> Admitted:
@@ -78,11 +88,25 @@ class RateLimiter:
             await self._store.arun(correct_tokens, admitted.counts, tokens - admitted.tokens)
 
     async def _limits_of(self, caller: Caller) -> tuple[Limit, ...]:
-        until, limits = self._limits.get(caller, (0.0, ()))
-        if self._store.now() >= until:
-            limits = await self._store.aread(limits_of, caller)
-            self._limits[caller] = (self._store.now() + CHANGED_WITHIN_S, limits)
-        return limits
+        names = names_for(caller)
+        if self._forgotten(names):
+            async with self._reading:  # of many requests at once, the first one reads for all
+                if forgotten := self._forgotten(names):
+                    await self._read(forgotten)
+        return limits_of(caller, {name: self._known[name][1] for name in names})
+
+    def _forgotten(self, names: Sequence[LimitedName]) -> list[LimitedName]:
+        now = self._store.now()
+        return [
+            name
+            for name in names
+            if name not in self._known or not is_recent(self._known[name][0], now, CHANGED_WITHIN_S)
+        ]
+
+    async def _read(self, names: Sequence[LimitedName]) -> None:
+        stored = await self._store.aread(find_limits, names)
+        now = self._store.now()
+        self._known |= {name: (now, stored.get(name)) for name in names}
 
 
 def estimated_tokens(body_bytes: int, max_output: int | None, answers: int = 1) -> int:

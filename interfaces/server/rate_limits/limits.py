@@ -1,17 +1,31 @@
 """Which limits there are, and which of them apply to a caller: operations for `LedgerStore`."""
 
+from collections.abc import Collection, Mapping
 from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.tables import limit_t
 from turngraph.state.errors import TurnValueError
 
-__all__ = ["Limit", "LimitedPer", "RateLimit", "Unit", "limits_of", "list_limits", "set_limit"]
+__all__ = [
+    "Limit",
+    "LimitedName",
+    "LimitedPer",
+    "RateLimit",
+    "Unit",
+    "find_limits",
+    "limits_of",
+    "list_limits",
+    "names_for",
+    "set_limit",
+]
 
 LimitedPer = Literal["account", "api_key_id"]
+LimitedName = tuple[LimitedPer, str]
+"""An account, or the id of a key; or `EACH`, of either."""
 Unit = Literal["requests", "tokens"]
 
 EACH: Final = ""
@@ -59,20 +73,44 @@ def list_limits(tx: LedgerTransaction) -> list[RateLimit]:
     return [RateLimit(row.per, row.name or None, row.requests, row.tokens) for row in rows]
 
 
-def limits_of(tx: LedgerTransaction, caller: Caller) -> tuple[Limit, ...]:
+def find_limits(
+    tx: LedgerTransaction, names: Collection[LimitedName]
+) -> dict[LimitedName, RateLimit]:
+    """Returns those of the limits with these names that are stored."""
+    named = tuple_(limit_t.c.per, limit_t.c.name).in_(names)
+    rows = tx.conn.execute(select(limit_t).where(named))
+    return {
+        (row.per, row.name): RateLimit(row.per, row.name or None, row.requests, row.tokens)
+        for row in rows
+    }
+
+
+def names_for(caller: Caller) -> tuple[LimitedName, ...]:
+    """Returns the names under which limits of a caller may be stored.
+
+    >>> names_for(Caller("acme", None, frozenset()))
+    (('account', 'acme'), ('account', ''))
+    """
+    return tuple((per, each) for per, name in _limited(caller) for each in (name, EACH))
+
+
+def limits_of(caller: Caller, stored: Mapping[LimitedName, RateLimit | None]) -> tuple[Limit, ...]:
     """Returns the limits that apply to a caller, always in the same order.
 
     All processes count in this order, so that no two of them wait for each other.
     """
-    names: dict[LimitedPer, str | None] = {"account": caller.account, "api_key_id": caller.key_id}
-    stored = {(limit.per, limit.name): limit for limit in list_limits(tx)}
     found: list[Limit] = []
-    for per, name in names.items():
-        limit = stored.get((per, name)) or stored.get((per, None))
-        if name is None or limit is None:
+    for per, name in _limited(caller):
+        limit = stored.get((per, name)) or stored.get((per, EACH))
+        if limit is None:
             continue
         if limit.requests is not None:
             found.append(Limit(per, name, "requests", limit.requests))
         if limit.tokens is not None:
             found.append(Limit(per, name, "tokens", limit.tokens))
     return tuple(found)
+
+
+def _limited(caller: Caller) -> list[LimitedName]:
+    own: list[LimitedName] = [("account", caller.account)]
+    return own if caller.key_id is None else [*own, ("api_key_id", caller.key_id)]

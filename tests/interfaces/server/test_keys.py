@@ -107,13 +107,16 @@ async def test_an_expired_key_is_refused(keys: Keys) -> None:
     assert refusal == f"The API key `{made.record.key_id}` is expired. Ask for a new one."
 
 
-async def test_a_key_revoked_elsewhere_is_refused_within_seconds(keys: Keys) -> None:
+@pytest.mark.parametrize("passed_s", [REVOKED_WITHIN_S, -3600.0], ids=["later", "clock set back"])
+async def test_a_key_revoked_elsewhere_is_refused_within_seconds(
+    keys: Keys, passed_s: float
+) -> None:
     """Another process revokes; this one remembers what it has read for a stated time only."""
     made = keys.create()
     await keys.caller(made.key)
     with Ledger(keys.url, clock=keys.clock) as other:
         other.store.run(revoke_key, made.record.key_id)
-    keys.pass_time(REVOKED_WITHIN_S)
+    keys.pass_time(passed_s)
     refusal = await keys.refusal({"authorization": f"Bearer {made.key}"})
     assert refusal == f"The API key `{made.record.key_id}` is revoked. Ask for a new one."
 

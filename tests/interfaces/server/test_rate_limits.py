@@ -1,12 +1,15 @@
 """Requests and tokens a minute hold for all processes of a server together."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from tests.billing.conftest import Clock, postgres  # noqa: F401  a fixture
 from tests.interfaces.server import hammer
@@ -148,6 +151,45 @@ async def test_nothing_is_counted_where_nothing_is_limited(limited: Limited) -> 
     assert await limited.passes()
     limited.limit()
     assert await limited.passes(5)
+
+
+async def test_limits_are_read_once_for_all_requests_at_once_and_none_of_other_accounts(
+    limited: Limited,
+) -> None:
+    """Where thousands of accounts have limits of their own, a request reads those of its caller."""
+    for name in ("acme", "rich", "other"):
+        limited.limit(name, requests=100)
+    read: list[Any] = []
+
+    def note(conn: Any, cursor: Any, statement: str, given: Any, context: Any, many: bool) -> None:
+        if "FROM server_limit" in statement:
+            read.append(given)
+
+    event.listen(limited.ledger.store.engine, "before_cursor_execute", note)
+    callers = [ACME, Caller("acme", "k2", frozenset())] * 10
+    await asyncio.gather(*(limited.limiter.admit(each, tokens=1) for each in callers))
+    names = [("account", "acme"), ("account", ""), ("api_key_id", "k1"), ("api_key_id", "")]
+    assert read == [tuple(part for name in names for part in name), ("api_key_id", "k2")]
+
+
+async def test_a_clock_that_is_set_back_refuses_nobody_for_long(limited: Limited) -> None:
+    """The count of a minute that is an hour ahead is of a clock that was wrong."""
+    limited.limit(requests=2)
+    assert await limited.passes(2)
+    limited.clock.now -= 3600
+    assert await limited.passes(2)
+    await limited.refusal()
+    limited.limit(requests=3)
+    assert await limited.passes()
+
+
+async def test_the_minute_of_a_clock_that_is_a_little_ahead_counts(limited: Limited) -> None:
+    """Machines whose clocks differ by seconds keep one limit together."""
+    limited.clock.now += 60 - limited.clock.now % 60
+    limited.limit(requests=2)
+    assert await limited.passes(2)
+    limited.clock.now -= 15
+    await limited.refusal()
 
 
 def test_two_processes_together_keep_the_limit(tmp_path: Path, postgres: str) -> None:  # noqa: F811
