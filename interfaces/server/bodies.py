@@ -20,7 +20,8 @@ has some thousands. Counted are all opening brackets, also those in texts.
 """
 _INTEGERS: Final = range(-(2**63), 2**64)
 """What a database or another program reads as an integer."""
-_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\"';\s]*)")
+_JSON: Final = re.compile(r"application/json|[\w!#$&^.+-]+/[\w!#$&^.+-]+\+json")
+_CHARSET: Final = re.compile(r"charset\*?\s*=\s*[\"']?([^\";\s]*)")
 _UTF_8: Final = ("utf-8", "utf8", "us-ascii")
 _LARGE: Final = 100_000
 """Bytes from which a body is read in a thread, so that other requests go on meanwhile."""
@@ -65,28 +66,25 @@ def check_kind(request: Request) -> None:
 
     One that does not say what its body is may send JSON.
     """
-    kind, _, more = request.headers.get("content-type", "").lower().partition(";")
-    kind = kind.strip()
-    if kind and kind != "application/json" and not kind.endswith("+json"):
-        raise ServerError(
-            415,
-            f"The body is `{kind[:100]}`. Send JSON, with `Content-Type: application/json`.",
-            code="unsupported_content_type",
-        )
-    charset = _CHARSET.search(more)
-    if charset is not None and charset[1] not in _UTF_8:
-        raise ServerError(
-            415,
-            f"The body is encoded in `{charset[1][:100]}`. Send JSON in UTF-8.",
-            code="unsupported_content_type",
-        )
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding != "identity":
-        raise ServerError(
-            415,
-            f"The body is encoded with `{coding[:100]}`. Send it as it is.",
-            code="unsupported_content_encoding",
-        )
+    # A header may come twice, and of two values a vendor may go by the second one.
+    for header in request.headers.getlist("content-type"):
+        kind, _, more = header.lower().partition(";")
+        kind = kind.strip()
+        if kind and _JSON.fullmatch(kind) is None:
+            raise _unsupported(
+                f"The body is `{kind[:100]}`. Send JSON, with `Content-Type: application/json`."
+            )
+        for charset in _CHARSET.findall(more):
+            if charset.strip("'") not in _UTF_8:
+                raise _unsupported(f"The body is encoded in `{charset[:100]}`. Send JSON in UTF-8.")
+    for header in request.headers.getlist("content-encoding"):
+        coding = header.strip().lower()
+        if coding != "identity":
+            raise ServerError(
+                415,
+                f"The body is encoded with `{coding[:100]}`. Send it as it is.",
+                code="unsupported_content_encoding",
+            )
 
 
 async def json_object(body: bytes) -> JsonObject:
@@ -110,6 +108,10 @@ def _parse(body: bytes) -> JsonObject:
     if not isinstance(value, dict):
         raise _invalid("The body must be a JSON object.")
     return value
+
+
+def _unsupported(message: str) -> ServerError:
+    return ServerError(415, message, code="unsupported_content_type")
 
 
 def _invalid(message: str) -> ServerError:

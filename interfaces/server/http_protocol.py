@@ -1,6 +1,7 @@
 """Reads HTTP with httptools, within limits that uvicorn does not set."""
 
 import asyncio
+import re
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -15,6 +16,9 @@ answered with 431.
 """
 _FRAMING: Final = 8
 """Bytes of chunked framing that may come for each byte of a body; one-byte chunks need five."""
+_UPGRADE: Final = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
+_IGNORED: Final = b"ignored-upgrade"
+"""The name that the header `Upgrade` is given, so that the parser does not know it."""
 _GATHERED_BYTES: Final = 65_536
 """How much is kept until the end of a step."""
 
@@ -34,6 +38,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._timer: asyncio.TimerHandle | None = None
         self._messages = self._received = self._body_bytes = 0
+        self._is_between = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
@@ -48,7 +53,7 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Reads the next bytes of requests."""
         before = self._messages
-        super().data_received(data)
+        super().data_received(self._without_upgrade(data))
         # What a request began with also holds the end of the one before, and is not counted.
         if before == self._messages:
             self._received += len(data)
@@ -59,6 +64,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begins to wait for the end of the head."""
         super().on_message_begin()
+        self._is_between = False
         self._messages += 1
         self._received = self._body_bytes = 0
         self._await_head()
@@ -70,13 +76,28 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keeps a header. One that comes after the body is nobody's business here."""
-        if self._timer is not None:
+        if self._timer is not None and name != _IGNORED:
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
         """Keeps a part of a body, whose length the application limits."""
         self._body_bytes += len(body)
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """What comes next is the head of another request."""
+        super().on_message_complete()
+        self._is_between = True
+
+    def _without_upgrade(self, data: bytes) -> bytes:
+        """Makes the parser pass over `Upgrade`, which a server may. It would leave out the body.
+
+        Java's own client asks for HTTP/2 with every request, also with those that have a body.
+        """
+        if self._timer is None and not self._is_between:
+            return data
+        head, end, rest = data.partition(b"\r\n\r\n")
+        return _UPGRADE.sub(_IGNORED, head) + end + rest
 
     def _await_head(self) -> None:
         self._stop_timer()

@@ -65,8 +65,10 @@ class Service:
     stored: StoredRequests = field(init=False)
     background: BackgroundResponses = field(init=False)
     _old: list[ModelSet] = field(default_factory=list)
+    _at_start: ServerConfig = field(init=False)
 
     def __post_init__(self) -> None:
+        self._at_start = self.config
         self.stored = StoredRequests(self)
         self.background = BackgroundResponses(self.stored)
 
@@ -128,7 +130,7 @@ class Service:
             await models.aclose()
             raise
         self._old.append(self.models)
-        if waits := waits_for_start(self.config, config):
+        if waits := waits_for_start(self._at_start, config):
             _log.warning("Changed, but not before the next start: %s", ", ".join(waits))
         self.config, self.models = config, models
 

@@ -53,11 +53,13 @@ def headers_for_vendor(headers: Mapping[str, str]) -> dict[str, str]:
     """Returns the client's headers that go on. Names are in lower case.
 
     >>> sent = {"authorization": "Bearer tg-…", "openai-beta": "x=1", "connection": "x-hop",
-    ...     "x-hop": "1"}
+    ...     "x-hop": "1", "content_encoding": "gzip"}
     >>> headers_for_vendor(sent)
     {'openai-beta': 'x=1', 'accept-encoding': 'identity'}
     """
-    return {**_without(headers, _OF_CLIENT), "accept-encoding": "identity"}
+    # Some servers read `content_encoding` as `content-encoding`, which was looked at.
+    plain = {name: value for name, value in headers.items() if "_" not in name}
+    return {**_without(plain, _OF_CLIENT), "accept-encoding": "identity"}
 
 
 def headers_for_client(headers: Mapping[str, str]) -> dict[str, str]:
@@ -78,5 +80,4 @@ def _without(headers: Mapping[str, str], left_out: frozenset[str]) -> dict[str, 
         for each in value.split(",")
     }
     dropped = _HOP_BY_HOP | left_out | named
-    # Some servers read `x_api_key` as `x-api-key`.
-    return {name: value for name, value in headers.items() if name.replace("_", "-") not in dropped}
+    return {name: value for name, value in headers.items() if name not in dropped}

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -103,6 +104,27 @@ def test_a_body_and_a_stream_may_take_longer_than_a_head() -> None:
         assert b" 400 " in until_closed(connection)
 
 
+@pytest.mark.parametrize("name", [b"Upgrade", b"UPGRADE"])
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+def test_a_request_that_would_rather_use_another_protocol_keeps_its_body(
+    url: str, name: bytes, protocol: bytes
+) -> None:
+    """Java's client asks for HTTP/2 with every request; also the second one of a connection."""
+    asked = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMA\r\n" + name
+    body = b'{"model": "m"}'
+    head = CHUNKED[:-2] + asked + b": " + protocol + b"\r\n\r\n"
+    with connected(url) as connection:
+        for at in (0, 30, len(head) - 3):  # the head comes in one packet, or in two
+            connection.sendall(head[:at])
+            time.sleep(0.02)
+            connection.sendall(head[at:] + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+            answer = b""
+            while b"`messages` must be a list" not in answer:
+                part = connection.recv(65_536)
+                assert part, answer
+                answer += part
+
+
 def test_a_request_without_a_version_is_refused(url: str) -> None:
     """Its client, of HTTP/0.9, would take any error for the page that it has asked for."""
     with connected(url) as connection:
@@ -131,6 +153,28 @@ def test_a_body_that_is_no_json_by_its_headers_is_refused(
     """So what a form of a web page can send, without asking the server before, is not JSON here."""
     found = httpx2.post(url + path, headers=headers, content=b"{}")
     assert (found.status_code, found.json()["error"]["code"]) == (415, code)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("content-type", "text/plain"),
+        ("content-type", "multipart/form-data; boundary=x, a/b+json"),
+        ("content-type", "application/json; charset=utf-8; charset=utf-16"),
+        ("content-type", "application/json; charset*=utf-8''utf-16"),
+        ("content-encoding", "gzip"),
+        ("content-encoding", "identity, gzip"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_header_that_comes_twice_hides_nothing(
+    url: str, more: tuple[str, str], is_first: bool
+) -> None:
+    """Of two headers a vendor may go by the other one, and read what was not metered."""
+    plain = [("content-type", "application/json"), ("content-encoding", "identity")]
+    headers = [more, *plain] if is_first else [*plain, more]
+    found = httpx2.post(f"{url}/v1/chat/completions", headers=headers, content=b"{}")
+    assert found.status_code == 415, found.text
 
 
 @pytest.mark.parametrize("kind", [None, "application/json;charset=utf-8", "application/x+json"])

@@ -88,6 +88,16 @@ def test_workers_reload_are_replaced_drain_and_end(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         until(lambda: logged("The configuration was read again") == 2, "both have read it")
         assert logged("Changed, but not before the next start: server.queue") == 2
+        changed = file.read_text()
+        for content, reloads, notes in ((text.replace("NAME", "new"), 4, 2), (changed, 6, 4)):
+            # What is as it was at the start waits for nothing.
+            file.write_text(content)
+            process.send_signal(signal.SIGHUP)
+            until(
+                lambda n=reloads: logged("The configuration was read again") == n,
+                "both have read it",
+            )
+            assert logged("Changed, but not before the next start: server.queue") == notes
         before = children_of(process.pid)
         os.kill(before[0], signal.SIGKILL)
         until(lambda: logged("Application startup complete.") == 3, "the dead one is replaced")
