@@ -8,9 +8,8 @@ fit its format is followed by a message that asks for another one, where that is
 the one place that retries: a second loop below it would multiply the bill.
 """
 
-import re
 from collections.abc import Collection
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from langchain_core.messages import AnyMessage
 
@@ -41,13 +40,10 @@ from turngraph.state.flow import Flow
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, ToolRun
+from turngraph.state.tool_names import as_tool_name, is_tool_name
 from turngraph.state.turn import Turn, TurnOutcome, TurnSettings
 
 __all__ = ["call_llm"]
-
-_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""https://platform.openai.com/docs/api-reference/chat/create, `tools.function.name`."""
-_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Reads(TypedDict):
@@ -210,14 +206,14 @@ def _with_valid_names(reply: ProviderReply, own: Collection[str]) -> ProviderRep
     """
 
     def is_valid(name: str) -> bool:
-        return name in own or _TOOL_NAME.fullmatch(name) is not None
+        return name in own or is_tool_name(name)
 
     if all(is_valid(call.name) for call in reply.tool_calls):
         return reply
     calls = tuple(
         call
         if is_valid(call.name)
-        else call.model_copy(update={"name": "unknown_" + _NOT_IN_A_NAME.sub("_", call.name[:50])})
+        else call.model_copy(update={"name": "unknown_" + as_tool_name(call.name[:50])})
         for call in reply.tool_calls
     )
     return reply.model_copy(update={"tool_calls": calls, "items": ()})

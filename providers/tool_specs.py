@@ -8,6 +8,7 @@ from pydantic import JsonValue, ValidationError
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ToolSpec
+from turngraph.state.tool_names import NAME_RULE
 
 __all__ = ["split_tools"]
 
@@ -66,6 +67,6 @@ def _function_spec(tool: Any) -> ToolSpec:
         )
     except (KeyError, ValidationError) as exc:
         raise TurnValueError(
-            "A function needs a `name` of letters, digits, `_` and `-` (at most 64) and a JSON "
-            f"schema as `parameters`, which this one lacks: {function!r:.200}."
+            f"A function needs a `name` of {NAME_RULE}, and a JSON schema as `parameters`, which "
+            f"this one lacks: {function!r:.200}."
         ) from exc

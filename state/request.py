@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 
 from turngraph.state.base import Frozen
 from turngraph.state.json_types import JsonObject
+from turngraph.state.tool_names import NAME_PATTERN
 
 __all__ = ["ECHOED_TYPE", "Api", "ChatRequest", "ToolSpec"]
 
@@ -26,7 +27,7 @@ class ToolSpec(Frozen):
         'weather'
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     description: str = ""
     """What the function does and when to call it; the model reads this."""
     parameters: dict[str, JsonValue]

@@ -4,7 +4,6 @@ Needs the extra `mcp`. The sessions live on a background event loop. A call thro
 takes milliseconds; starting a server for each call takes a second.
 """
 
-import re
 from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -14,9 +13,9 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from turngraph.state.argument_kinds import SECONDS, Kind, check_kinds
 from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.tool_names import MAX_LENGTH, as_tool_name, is_tool_name
 from turngraph.tools.mcp_session import CONNECT_S, McpSession, innermost_error
 from turngraph.tools.running import BackgroundLoop
-from turngraph.tools.tool_adapter import NAME
 
 if TYPE_CHECKING:
     from mcp.types import Tool
@@ -36,9 +35,6 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "connect_timeout_s": SECONDS,
 }
 CLOSE_S: Final = 10.0
-MAX_NAME: Final = 64
-UNNAMABLE: Final = re.compile(r"[^a-zA-Z0-9_-]")
-"""What no vendor takes in the name of a tool."""
 
 
 class McpServers(Connected):
@@ -169,15 +165,15 @@ def _shown_names(names: Sequence[str]) -> list[str]:
         >>> _shown_names(["get.user", "get_user", "list/all"])
         ['get_user_2', 'get_user', 'list_all']
     """
-    taken = {name for name in names if NAME.fullmatch(name)}
+    taken = {name for name in names if is_tool_name(name)}
     shown: list[str] = []
     for name in names:
         if name in taken:
             shown.append(name)
             continue
-        plain = UNNAMABLE.sub("_", name)
+        plain = as_tool_name(name)
         endings = ("", *(f"_{number}" for number in range(2, len(names) + 2)))
-        choices = (plain[: MAX_NAME - len(ending)] + ending for ending in endings)
+        choices = (plain[: MAX_LENGTH - len(ending)] + ending for ending in endings)
         shown.append(
             next(choice for choice in choices if choice not in taken and choice not in shown)
         )

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ToolSpec
+from turngraph.state.tool_names import NAME_RULE, is_tool_name
 from turngraph.tools.aliases import with_aliases
 from turngraph.tools.builtin.registry import BUILTINS
 from turngraph.tools.injection import function_of
@@ -22,10 +23,6 @@ from turngraph.tools.text import backticked
 
 __all__ = ["as_langchain_tool", "has_no_sync_code", "is_async_only", "supports_async", "tool_spec"]
 
-NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""Letters, digits, `_` and `-`, at most 64:
-https://platform.openai.com/docs/api-reference/chat/create
-"""
 COMMAND: Final = re.compile(r"\bCommand\b")
 NO_ARGUMENTS: Final = frozenset({"string", "number", "integer", "boolean", "array", "null"})
 """Types of JSON schemas that the arguments of a call, one object, never fit."""
@@ -72,10 +69,9 @@ def tool_spec(tool: BaseTool, hidden: Collection[str] = ()) -> ToolSpec:
 
     Raises TurnConfigurationError for a name or a schema that no vendor accepts.
     """
-    if not NAME.fullmatch(tool.name):
+    if not is_tool_name(tool.name):
         raise TurnConfigurationError(
-            f"`{tool.name[:100]}` cannot be the name of a tool: 1 to 64 letters, digits, `_` and "
-            "`-` are allowed."
+            f"`{tool.name[:100]}` cannot be the name of a tool: {NAME_RULE} are allowed."
         )
     check_depth(tool.name, tool.args_schema)
     try:
