@@ -127,12 +127,16 @@ class _Account:
             raise TurnInvocationError("This run names what stands at the vendor. Begin a new one.")
 
     def _wait(self, work: Any) -> Any:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result(_WAIT_S)
-        except TimeoutError:
-            future.cancel()
-            raise ServerError(503, "The server has no place for this now. Try again.") from None
+        return asyncio.run_coroutine_threadsafe(_in_time(work), self._loop).result()
+
+
+async def _in_time(work: Any) -> Any:
+    # Within the loop: a place that is given in the last moment is had, and not lost.
+    try:
+        async with asyncio.timeout(_WAIT_S):
+            return await work
+    except TimeoutError:
+        raise ServerError(503, "The server has no place for this now. Try again.") from None
 
 
 def _check_model_stays(line: Stepper, message: Message) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -94,7 +95,7 @@ def test_workers_reload_are_replaced_drain_and_end(tmp_path: Path) -> None:
             file.write_text(content)
             process.send_signal(signal.SIGHUP)
             until(
-                lambda n=reloads: logged("The configuration was read again") == n,
+                partial(lambda n: logged("The configuration was read again") == n, reloads),
                 "both have read it",
             )
             assert logged("Changed, but not before the next start: server.queue") == notes
