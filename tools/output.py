@@ -164,7 +164,7 @@ def as_output(value: object) -> ToolOutput:
         output = _blocks_output(_written_blocks(value.content))
         return output.model_copy(update={"artifact": as_plain(value.artifact), "status": status})
     if _are_blocks(value):
-        assert isinstance(value, list)
+        assert isinstance(value, list | tuple)
         return _blocks_output(value)
     try:
         return ToolOutput(content=as_text(value), rows=_row_count(value))
@@ -211,8 +211,14 @@ def _cleaned(value: object) -> Any:
 
 
 def _are_blocks(value: object) -> bool:
-    """Whether `value` is a list of LangChain content blocks and nothing else."""
-    return isinstance(value, list) and len(value) > 0 and all(_is_block(block) for block in value)
+    """Whether `value` is a list of LangChain content blocks and nothing else. Text among them is
+    one too.
+    """
+    return (
+        isinstance(value, list | tuple)
+        and any(_is_block(block) for block in value)
+        and all(isinstance(block, str) or _is_block(block) for block in value)
+    )
 
 
 def _written_blocks(content: str | Sequence[Any]) -> Sequence[Any]:
@@ -226,7 +232,9 @@ def _written_blocks(content: str | Sequence[Any]) -> Sequence[Any]:
             written = json.loads(content)
         except (ValueError, RecursionError):
             return [content]
-        if _are_blocks(written) and any(block["type"] in MEDIA for block in written):
+        if _are_blocks(written) and any(
+            str(block.get("type")) in MEDIA for block in written if isinstance(block, dict)
+        ):
             return list(written)
     return [content]
 

@@ -33,6 +33,7 @@ from turngraph.tools.arguments import Validator, check_arguments, compile_schema
 from turngraph.tools.direct_call import DirectCall, direct_call_of
 from turngraph.tools.failures import error_output
 from turngraph.tools.injection import Injection, find_injection
+from turngraph.tools.langchain_call import LangChainCall
 from turngraph.tools.output import ToolOutput, as_output
 from turngraph.tools.retries import Retry, RetryLoop
 from turngraph.tools.running import (
@@ -253,29 +254,18 @@ def _run(entry: Entry, arguments: JsonObject, call_id: str) -> ToolOutput:
     config, direct = ensure_config(), entry.direct_call
     if direct is not None and direct.tool.func is not None and direct.is_unheard(config):
         return as_output(direct.tool.func(**direct.arguments(arguments)))
-    return as_output(entry.tool.run(arguments, **_run_options(entry, call_id, config)))
+    return _langchain_call(entry, call_id, config).run(arguments)
 
 
 async def _arun(entry: Entry, arguments: JsonObject, call_id: str) -> ToolOutput:
     config, direct = ensure_config(), entry.direct_call
     if direct is not None and direct.tool.coroutine is not None and direct.is_unheard(config):
         return as_output(await direct.tool.coroutine(**direct.arguments(arguments)))
-    return as_output(await entry.tool.arun(arguments, **_run_options(entry, call_id, config)))
+    return await _langchain_call(entry, call_id, config).arun(arguments)
 
 
-def _run_options(entry: Entry, call_id: str, config: RunnableConfig) -> dict[str, Any]:
-    """Returns the config of the running graph as the keyword arguments of `BaseTool.run`."""
-    tool = entry.tool
-    # With a call id LangChain returns a ToolMessage, which carries artifact and status. Without one
-    # it returns the value itself, before LangChain writes an object without a JSON form as
-    # `<object at 0x…>`. So the id is passed only where the message or the tool needs it.
-    in_message = tool.response_format == "content_and_artifact" or tool.handle_tool_error
-    needs_id = in_message or tool.handle_validation_error or entry.injection.call_id
-    names = ("callbacks", "tags", "metadata", "run_name")
-    return {name: config.get(name) for name in names} | {
-        "config": config,
-        "tool_call_id": call_id if needs_id else None,
-    }
+def _langchain_call(entry: Entry, call_id: str, config: RunnableConfig) -> LangChainCall:
+    return LangChainCall(entry.tool, call_id, config, needs_id=bool(entry.injection.call_id))
 
 
 def _output_of(name: str, outcome: Outcome[ToolOutput], timeout_s: float) -> ToolOutput:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import (
     BaseTool,
@@ -395,6 +396,80 @@ def test_an_artifact_stays_beside_the_text() -> None:
 
     output = run(table, n=3)
     assert (output.content, output.artifact) == ("3 rows", [{"x": 3, "y": "1"}])
+
+
+ROW = City(name="Bern", founded=date(1191, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(ROW, Point(1, Decimal(2)), {"c": ROW}, [ROW, ROW], {"rows": [ROW]}),
+        *({"n": float("nan")}, ["a", "b"], [], Decimal("1.5"), b"x", object()),
+        *({"k": "\u00e9"}, None, "\udc80"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_a_message_made_by_langchain_says_what_the_bare_value_says(value: Any) -> None:
+    """LangChain writes what has no JSON form by itself as Python's text, and counts no rows."""
+    bare = returning(value)
+
+    def pair() -> tuple[Any, int]:
+        """Give it, and an artifact."""
+        return value, 7
+
+    async def asynchronous() -> tuple[Any, int]:
+        """Give it, and an artifact."""
+        return value, 7
+
+    def called(call: Annotated[str, InjectedToolCallId]) -> Any:
+        """Give it to a call."""
+        return value
+
+    class Own(BaseTool):
+        """A tool with a state of its own."""
+
+        name: str = "own"
+        description: str = ""
+        handle_tool_error: Any = True
+        calls: int = 0
+
+        def _run(self) -> Any:
+            self.calls += 1
+            return value
+
+    own = Own()
+    made = {"response_format": "content_and_artifact"}
+    with_artifact = StructuredTool.from_function(pair, coroutine=asynchronous, **made)  # type: ignore[arg-type]
+    box = Toolbox.of([with_artifact, called, own])
+    for name in ("pair", "called", "own"):
+        expected = bare.model_copy(update={"artifact": 7 if name == "pair" else None})
+        assert box.run(name, {}, call_id="c1", timeout_s=60) == expected
+        assert await box.arun(name, {}, call_id="c1", timeout_s=60) == expected
+    assert own.calls == 2
+
+
+def test_listeners_hear_what_the_model_reads_beside_an_artifact() -> None:
+    """A trace with Python's own text would show an answer that no model got."""
+    heard: list[Any] = []
+
+    class Listener(BaseCallbackHandler):
+        def on_tool_end(self, output: Any, **kwargs: Any) -> None:
+            heard.append(output)
+
+    @tool(response_format="content_and_artifact")
+    def find() -> tuple[City, int]:
+        """Find it."""
+        return ROW, 7
+
+    find.callbacks = [Listener()]
+    assert run(find).artifact == 7
+    [message] = heard
+    assert (message.content, message.artifact, message.tool_call_id) == (
+        '{"name":"Bern","founded":"1191-01-01"}',
+        7,
+        "call_1",
+    )
 
 
 @pytest.mark.parametrize("block", [WAV, {"type": "input_audio", "input_audio": SOUND}])
