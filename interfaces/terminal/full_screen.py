@@ -127,7 +127,7 @@ class StepperApp(App[None]):
         self._view.show_pauses(changed.pauses)
 
     def action_fork(self) -> None:
-        """Begins a new line here, and shows it."""
+        """Begins another line of the run here, and shows it."""
         self._start(self._fork)
 
     def action_neighbor(self, direction: int) -> None:

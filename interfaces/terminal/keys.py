@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
-from turngraph.interfaces.stepper.views.actions import ACTIONS
+from turngraph.interfaces.stepper.views.actions import ACTIONS, newest_of
 from turngraph.interfaces.stepper.views.message_edits import edit_messages, editable_messages
 from turngraph.interfaces.stepper.views.questions import typed_answer
 from turngraph.interfaces.stepper.views.status import why_no_step
@@ -49,7 +49,7 @@ def shown_by(key: str, stepper: Stepper, argument: str) -> Stepper:
         return stepper.redo()
     if key == "O":
         return type(stepper).open(argument, stepper.graph, context=stepper.context)
-    return find_line(stepper, argument)
+    return newest_of(find_line(stepper, argument))
 
 
 def unknown_key(key: str) -> str:
@@ -247,8 +247,8 @@ VIEW_KEYS: Final[Mapping[str, str]] = {
     "z": "undo the last move",
     "y": "make the move again that was undone",
     "O": "open a saved run of this graph",
-    "f": "fork: begin a new line here, with a name or without",
-    "l": "go to another line",
+    "f": "fork: begin another line of the run here, with a name or without",
+    "l": "show another line of the run, at its newest step",
     "c": "compare with another line",
     "p": "show a pane",
     "?": "list the keys",

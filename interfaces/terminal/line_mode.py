@@ -15,7 +15,7 @@ from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.panes import PANES, Pane, pane_of, step_now
-from turngraph.interfaces.stepper.views.status import turn_mark
+from turngraph.interfaces.stepper.views.status import calls_model_next, turn_mark
 from turngraph.interfaces.terminal.editor import edit_text, editor_command
 from turngraph.interfaces.terminal.keys import (
     EDITED,
@@ -114,7 +114,7 @@ class LineMode:
         names = ["problem", "question"]
         if pane_of(stepper, "answer").mark == "failed":
             names.append("answer")
-        if any(task.node == "call_llm" for task in now.pending):
+        if calls_model_next(now):
             names.append("request")
         elif any(task.call for task in now.pending):
             names += ["answer", "tools"]

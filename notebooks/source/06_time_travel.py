@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Back, edit, fork, compare
 # Press **Step** and **Run**, then **Look back** until `call_llm` is next. Change the request in its
-# pane and press **Change this request only**. What ran before is kept as the line `main 1`;
-# **Undo** takes the edit back. The cells below begin again with a new stepper.
+# pane and press **Change this request only**. What ran before stays the line `main`, and the edit
+# begins `fork 1`; **Undo** takes the edit back. The cells below begin again with a new stepper.
 
 # %%
 from pathlib import Path

@@ -127,26 +127,27 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     assert "Bergen" in str(model.requests[before].body["messages"])
     lines = page.get_by_role("group", name="Lines")
     assert lines.get_by_role("button").count() == 2
-    lines.get_by_role("button").last.click()
-    page.locator("[data-line='main 1'][aria-pressed=true]").wait_for()
+    lines.get_by_role("button", name="main").click()
+    page.locator("[data-line='main'][aria-pressed=true]").wait_for()
+    headline(page, "finished")  # the newest step of the line, not the one last looked at
     assert "Oslo" in pane(page, "messages").inner_text()
     rows = pane(page, "compare").locator("tbody tr")
     pane(page, "compare").evaluate("each => each.open = true")
     heads = pane(page, "compare").locator("thead th").all_inner_texts()
-    assert heads == ["compared", "main 1", "main"]
+    assert heads == ["compared", "main", "fork 1"]
     assert rows.first.locator("th, td").all_inner_texts() == ["status", "done", "done"]
     answers = rows.nth(1).locator("td").all_inner_texts()
     assert ["Oslo" in answers[0], "Bergen" in answers[1]] == [True, True]
     keep_looks(page, "studio-compare")
     sent = len(model.requests)
-    press(page, "Undo")
+    page.locator("[data-action=undo]").click()
     headline(page, "edited the request")
-    press(page, "Undo")
+    page.locator("[data-action=undo]").click()
     headline(page, "step 1: prep_first_request → call_llm")
     assert lines.get_by_role("button").count() == 0
-    press(page, "Redo")
+    page.locator("[data-action=redo]").click()
     headline(page, "edited the request")
-    press(page, "Redo")
+    page.locator("[data-action=redo]").click()
     headline(page, "finished")
     assert lines.get_by_role("button").count() == 2
     assert len(model.requests) == sent

@@ -377,22 +377,22 @@ def test_moves_are_undone_saved_and_opened(
     area = page.get_by_label("The request that was sent after this step")
     area.fill(area.input_value().replace("gpt-4o-mini", "gpt-4o"))
     press(page, "Change this request only")
-    wait_for_headline(page, "what ran before: line `main 1`")
+    wait_for_headline(page, "what ran before: line `main`")
     lines = page.get_by_role("group", name="Lines")
-    assert lines.inner_text().split("\n") == ["lines:", "main", "main 1"]
-    undo = page.get_by_role("button", name="Undo", exact=True)
-    assert undo.get_attribute("title").endswith("nothing runs: edit")
+    assert lines.inner_text().split("\n") == ["lines:", "main", "fork 1"]
+    undo = page.locator("[data-action=undo]")
+    assert undo.evaluate("each => each.firstChild.textContent") == "Undo edit"
     undo.click()
     wait_for_headline(page, "step 1: prep_first_request → call_llm")
     assert lines.count() == 0
     page.keyboard.press("y")
-    wait_for_headline(page, "what ran before: line `main 1`")
+    wait_for_headline(page, "what ran before: line `main`")
     page.get_by_role("textbox", name="File of the run").fill(str(tmp_path / "run.json"))
     press(page, "Save")
     press(page, "Look back")
     wait_for_headline(page, "step 1: prep_first_request → call_llm")
     press(page, "Open")
-    wait_for_headline(page, "what ran before: line `main 1`")
+    wait_for_headline(page, "what ran before: line `main`")
     assert undo.is_disabled()
     assert len(model.requests) == 2
 

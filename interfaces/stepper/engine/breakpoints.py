@@ -101,7 +101,7 @@ def _plugins(step: Step) -> Collection[str]:
 
 
 def _calls_model_next(step: Step) -> bool:
-    return any(task.node == "call_llm" for task in step.pending)
+    return any(task.calls_model for task in step.pending)
 
 
 def _answer_matches(step: Step, pattern: str) -> bool:

@@ -55,6 +55,11 @@ class Inspector:
         return self._timeline.steps_so_far
 
     @property
+    def looks_back(self) -> bool:
+        """Whether an earlier step is looked at: there are steps ahead."""
+        return self.now is not self.timeline[-1]
+
+    @property
     def state(self) -> Mapping[str, Any]:
         """The state of the graph whose node runs next; at the end, of the outermost graph."""
         return self.state_at(self.now)

@@ -48,6 +48,8 @@ class Line(Inspector):
     def undo(self) -> Self:
         """Takes back the last move of the run, on whichever line it was made.
 
+        Looking at other steps, one after another, is one move.
+
         Returns the stepper of that line. Nothing runs: steps that ran stay ahead, as after `back`,
         and what an edit or a retry led to comes back by `redo`. After a new move there is no
         `redo`; runs that only it would bring back become lines of their own. Nothing that happened
@@ -114,7 +116,7 @@ class Line(Inspector):
         self._watchers: list[Callable[[], None]] = []
 
     def _keep_line(self, steps: tuple[Step, ...]) -> str:
-        return self._walk.moves.keep(self, LineState(steps, len(steps) - 1), self)
+        return self._walk.moves.keep_past(self, LineState(steps, len(steps) - 1))
 
     def _run(self, move: str, work: Coroutine[Any, Any, Step]) -> Step:
         """Does `work` on the background loop; it is recorded under the name `move`."""

@@ -1,16 +1,15 @@
 """The moves of a walk, in the order in which they were made on any of its lines: undo and redo."""
 
-import re
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.state.errors import TurnInvocationError
 
-__all__ = ["LineState", "Move", "MoveHistory", "UndoneRun", "numbered_name"]
+__all__ = ["LineState", "Move", "MoveHistory", "UndoneRun", "fork_name"]
 
 
 class LineState(NamedTuple):
@@ -31,7 +30,6 @@ class _Line(Protocol):
 
 
 L = TypeVar("L", bound=_Line)
-_TRAILING_NUMBER: Final = re.compile(r" \d+$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +41,14 @@ class Move(Generic[L]):
     line: L
     before: LineState
     after: LineState
+    names: tuple[str, str]
+    """The line's name before and after it. One that leaves its past gets a name of its own."""
     new_lines: tuple[L, ...] = ()
+
+    @property
+    def is_look(self) -> bool:
+        """Whether it has only shown another step: nothing ran, and nothing was changed."""
+        return self.before.steps is self.after.steps and not self.new_lines
 
 
 class UndoneRun(NamedTuple, Generic[L]):
@@ -89,15 +94,22 @@ class MoveHistory(Generic[L]):
         self._lines[line.name] = line
         self._added.setdefault(maker, []).append(line)
 
-    def keep(self, line: L, state: LineState, maker: L) -> str:
-        """Adds a line of steps that ran on `line` and returns its name: `main 1`."""
-        name = numbered_name(line.name, self._lines)
-        self.add_line(line.line_of(name, state), maker)
+    def keep_past(self, line: L, state: LineState) -> str:
+        """Makes `line` a fork of its past, whose steps stay a line of the old name. Returns that.
+
+        `line` goes on under a new name: `fork 1`.
+        """
+        name, line.name = line.name, fork_name(self._lines)
+        self._lines[name] = line.line_of(name, state)
+        self._lines[line.name] = line
+        self._added.setdefault(line, []).append(self._lines[name])
         return name
 
     @contextmanager
     def recording(self, name: str, line: L) -> Iterator[None]:
         """Records what is done inside as one move, also if it fails half way.
+
+        Moves along the steps that are there, one after another, are one move.
 
         Moves that were undone cannot be made again after it. Runs that only they would show become
         lines.
@@ -109,7 +121,7 @@ class MoveHistory(Generic[L]):
                 f"The line `{line.name}` was undone. `redo` brings it back, as long as no other "
                 "move is made."
             )
-        before = line.line_state
+        before, old_name = line.line_state, line.name
         try:
             yield
         finally:
@@ -117,7 +129,7 @@ class MoveHistory(Generic[L]):
             if after != before or line in self._added:
                 self._keep_undone(line)
                 added = tuple(self._added.pop(line, ()))
-                self._done.append(Move(name, line, before, after, added))
+                self._add(Move(name, line, before, after, (old_name, line.name), added))
 
     def undo(self) -> L:
         """Takes the last move back and returns its line.
@@ -129,8 +141,13 @@ class MoveHistory(Generic[L]):
             raise TurnInvocationError("Nothing was done yet, so there is nothing to undo.")
         move = self._done.pop()
         self._undone.append(move)
+        old_name, new_name = move.names
+        if old_name != new_name:  # its place in the order is that of the line it left
+            del self._lines[new_name]
+            move.line.name, self._lines[old_name] = old_name, move.line
         for line in move.new_lines:
-            del self._lines[line.name]
+            if self._lines.get(line.name) is line:
+                del self._lines[line.name]
         _restore(move.line, move.before)
         return move.line
 
@@ -143,7 +160,8 @@ class MoveHistory(Generic[L]):
             raise TurnInvocationError("No move was undone since the last one: nothing to redo.")
         move = self._undone.pop()
         self._done.append(move)
-        for line in move.new_lines:
+        move.line.name = move.names[1]
+        for line in (move.line, *move.new_lines):
             self._lines[line.name] = line
         _restore(move.line, move.after)
         # A fork is where one goes on after it was made.
@@ -176,24 +194,31 @@ class MoveHistory(Generic[L]):
                     found.append(UndoneRun(line, state))
         return found
 
+    def _add(self, move: Move[L]) -> None:
+        last = self._done[-1] if self._done else None
+        if last is not None and last.line is move.line and last.is_look and move.is_look:
+            self._done.pop()
+            move = replace(move, before=last.before)
+        if move.before != move.after or move.new_lines:
+            self._done.append(move)
+
     def _keep_undone(self, maker: L) -> None:
         for line, state in self.undone_runs():
             if line.name in self._lines:
-                self.keep(line, state, maker)
+                self.add_line(line.line_of(fork_name(self._lines), state), maker)
             else:
                 line.line_state = state
                 self.add_line(line, maker)
         self._undone.clear()
 
 
-def numbered_name(name: str, taken: Container[str]) -> str:
-    """Returns the first free name of the kind `main 1`, for `main` or for `main 7`.
+def fork_name(taken: Container[str]) -> str:
+    """Returns the first free name of a fork.
 
-    >>> numbered_name("main 1", {"main", "main 1"})
-    'main 2'
+    >>> fork_name({"main", "fork 1"})
+    'fork 2'
     """
-    base = _TRAILING_NUMBER.sub("", name)
-    return next(each for each in (f"{base} {n}" for n in count(1)) if each not in taken)
+    return next(each for each in (f"fork {n}" for n in count(1)) if each not in taken)
 
 
 def _restore(line: _Line, state: LineState) -> None:

@@ -26,7 +26,7 @@ def recorded_lines(steps: Iterable[Step]) -> list[str]:
     Of one turn, because a recording is replayed as one. A step keeps the answer as one value, so a
     streamed request is recorded as one that was not.
     """
-    runs = [run for run in _last_turn(steps) if run.task.node == "call_llm"]
+    runs = [run for run in _last_turn(steps) if run.task.calls_model]
     answered = [pair for run in runs for pair in _answered(run)]
     return [_line(index, run, attempt) for index, (run, attempt) in enumerate(answered)]
 
@@ -39,7 +39,7 @@ def is_turn_over(steps: Iterable[Step]) -> bool:
 def _last_turn(steps: Iterable[Step]) -> list[TaskRun]:
     """The stages that ran of the turn that asked the model last; empty if none has."""
     stages = [run for step in steps for run in step.runs if run.task.stage is not None]
-    asked = [run for run in stages if run.task.node == "call_llm"]
+    asked = [run for run in stages if run.task.calls_model]
     if not asked:
         return []
     turn = [run for run in stages if run.task.namespace == asked[-1].task.namespace]

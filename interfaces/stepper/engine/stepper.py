@@ -7,7 +7,7 @@ from turngraph.interfaces.stepper.engine.background import BackgroundLoop
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.edits import EditRequest, edit_from
 from turngraph.interfaces.stepper.engine.history import history_steps
-from turngraph.interfaces.stepper.engine.moves import LineState, numbered_name
+from turngraph.interfaces.stepper.engine.moves import LineState, fork_name
 from turngraph.interfaces.stepper.engine.reloading import missing_nodes, reload_timelines
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.steps import Step
@@ -141,7 +141,8 @@ class Stepper(StorableLine):
     ) -> Step:
         """Changes one thing here; what runs next are new calls.
 
-        Steps ahead are not lost: they become a line of their own, which the new step names.
+        Steps ahead are not lost: they stay a line of the old name, and this one becomes a fork with
+        a name of its own, such as `fork 1`.
 
         Args:
             request: fields of the pending request, or a whole one, for the rest of the turn.
@@ -171,7 +172,7 @@ class Stepper(StorableLine):
     def retry(self) -> Step:
         """Runs again what ran last. A model call is sent, and billed, again.
 
-        What ran before becomes a line of its own, as after `edit`.
+        What ran before stays a line of its own, as after `edit`.
         """
         return self._run("retry", self._timeline.retry())
 
@@ -292,7 +293,7 @@ class Stepper(StorableLine):
 
     def _fork_of(self, name: str | None) -> Self:
         steps = self._timeline.steps_so_far
-        name = name or numbered_name("fork", self.forks)
+        name = name or fork_name(self.forks)
         return self.line_of(name, LineState(steps, len(steps) - 1))
 
     async def _add_fork(self, fork: Self) -> Step:

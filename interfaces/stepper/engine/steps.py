@@ -135,7 +135,7 @@ class Step:
 
 def attempts_of(run: TaskRun) -> tuple[Attempt, ...]:
     """Returns the requests that a task sent, if it is a turn's call to the model."""
-    if run.task.node != "call_llm" or not isinstance(run.output, Mapping):
+    if not (run.task.calls_model and isinstance(run.output, Mapping)):
         return ()
     attempts = run.output.get("attempts", ())
     return tuple(each for each in attempts if isinstance(each, Attempt))

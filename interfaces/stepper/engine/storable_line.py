@@ -8,7 +8,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from turngraph.interfaces.stepper.engine.background import BackgroundLoop
 from turngraph.interfaces.stepper.engine.line import Line
-from turngraph.interfaces.stepper.engine.moves import numbered_name
+from turngraph.interfaces.stepper.engine.moves import fork_name
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.interfaces.stepper.engine.thread_writer import latest_checkpoint_id, write_thread
@@ -39,7 +39,7 @@ class StorableLine(Line):
             for name, line in self.forks.items()
         }
         for line, state in self._walk.moves.undone_runs():
-            name = line.name if line.name not in lines else numbered_name(line.name, lines)
+            name = line.name if line.name not in lines else fork_name(lines)
             lines[name] = SavedLine(name, state, tuple(line.breakpoints))
         configurable = self._timeline.session.config["configurable"]
         plain = {

@@ -46,7 +46,7 @@ class Timeline:
         session: runs the graph.
         steps: the steps that the line begins with.
         keep_line: is given all steps before an edit or a retry replaces those ahead, keeps them as
-            a line of their own and returns its name.
+            a line of the old name and returns that.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from turngraph.interfaces.stepper.views.state_edits import edit_state
 from turngraph.interfaces.stepper.views.turn_edits import edit_turn
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 
-__all__ = ["ACTIONS", "BREAKPOINT_FIELDS", "Message", "number_in"]
+__all__ = ["ACTIONS", "BREAKPOINT_FIELDS", "Message", "newest_of", "number_in"]
 
 Message = Mapping[str, Any]
 """What a button sends: its `action`, and the values that the action needs."""
@@ -52,6 +52,13 @@ def number_in(message: Message, name: str) -> int:
     if not isinstance(value, int):
         raise TurnValueError(f"`{name}` must be a whole number, not {one_line(repr(value), 60)}.")
     return value
+
+
+def newest_of(line: Stepper) -> Stepper:
+    """Returns a line, which now stands at its newest step: that is what one wants to see first."""
+    if line.looks_back:
+        line.jump(len(line.timeline) - 1)
+    return line
 
 
 def _remove_breakpoint(stepper: Stepper, message: Message) -> None:

@@ -28,8 +28,7 @@ def _request(stepper: Stepper, call: int | None = None) -> Pane:
 def _when(stepper: Stepper, request: ShownRequest) -> str:
     if request.wire.sent:
         return "sent"
-    is_past = stepper.timeline[-1] is not stepper.now
-    return "sent after this step" if is_past else "about to be sent"
+    return "sent after this step" if stepper.looks_back else "about to be sent"
 
 
 def _call_of(stepper: Stepper, number: int) -> str:

@@ -24,7 +24,7 @@ class NextStep(NamedTuple):
 def next_step(stepper: Stepper) -> NextStep:
     """Returns what to press where the stepper stands, and why."""
     now = stepper.now
-    if stepper.timeline[-1] is not now:
+    if stepper.looks_back:
         return NextStep(
             "step",
             "You look at an earlier step. Step shows the one after it, and runs nothing; a change "
@@ -39,12 +39,13 @@ def next_step(stepper: Stepper) -> NextStep:
         return NextStep("step", f"{nodes} failed. Step runs it again, as it is or as you edit it.")
     if calls_model_next(now):
         is_edited = any("request" in task.before_edit for task in now.pending)
-        return NextStep(
-            "step",
-            "Your change is in the request. Press Step to send it."
-            if is_edited
-            else "The request in the pane `request` is not sent yet. Change it, or press Step.",
-        )
+        if is_edited:
+            text = "Your change is in the request. Press Step to send it."
+        elif now.kind == "edit":
+            text = "Your change is made, for the rest of the turn. Press Step to send the request."
+        else:
+            text = "The request in the pane `request` is not sent yet. Change it, or press Step."
+        return NextStep("step", text)
     tools = [task.call.name for task in now.pending if task.call is not None]
     if tools:
         asked = f"The model asks for {', '.join(f'`{name}`' for name in dict.fromkeys(tools))}"

@@ -130,6 +130,8 @@ def _messages(stepper: Stepper) -> Pane:
         for place, message in enumerate(shown, earlier + 1)
     ]
     note = counted(len(messages), "message") if messages else ""
+    if rows and _pending_edits(stepper):
+        note += "; the pane request shows what was edited for this call only"
     return table(("from", "text"), rows, "{}: {}", note=note)
 
 

@@ -106,7 +106,7 @@ def turn_mark(stepper: Stepper) -> Mark:
 def why_no_step(stepper: Stepper) -> str:
     """Returns why there is no next step, in one sentence; empty if there is one."""
     now = stepper.now
-    if stepper.timeline[-1] is not now:
+    if stepper.looks_back:
         return ""
     if now.finished:
         return "Nothing is left to run: the run is over. Go back, or fork from an earlier step."

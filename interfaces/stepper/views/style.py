@@ -78,6 +78,13 @@ top:calc(var(--top,0px) + 8px)}}
 .turnstepper .ts-graph svg{{display:block;width:auto;max-width:100%;height:auto;
 max-height:min(640px,calc(100vh - var(--top,0px) - 40px));margin:0 auto}}
 .turnstepper .ts-graph p{{margin:0 0 4px;color:var(--dim);overflow-wrap:anywhere}}
+.turnstepper .ts-graph>summary{{display:none}}
+.turnstepper details.ts-graph{{border:0;padding:0}}
+.turnstepper .ts-bar [data-action=undo],.turnstepper .ts-bar [data-action=redo]{{min-width:9.5em}}
+.turnstepper .ts-use{{position:sticky;top:var(--top,0px);z-index:1;background:var(--paper);
+margin:0;padding:4px 0}}
+.turnstepper .ts-bar .ts-confirmed{{color:var(--good)}}
+.turnstepper .ts-confirmed::before{{content:"✓ "}}
 .turnstepper .ts-panes{{flex:1 1 0;min-width:0}}
 .turnstepper td{{min-width:6.5em}}
 .turnstepper tbody th{{color:var(--dim);font-weight:600}}
@@ -89,8 +96,15 @@ max-height:min(640px,calc(100vh - var(--top,0px) - 40px));margin:0 auto}}
 border-radius:6px;background:var(--lit-paper)}}
 .turnstepper .ts-edited ul{{margin:2px 0;padding-left:18px}}
 .turnstepper fieldset pre+.ts-bar{{margin-top:6px}}
-@container(max-width:620px){{.turnstepper .ts-body{{display:block}}
-.turnstepper .ts-graph{{position:static;max-width:none;margin:0 0 8px}}
+@container(max-width:620px){{.turnstepper .ts-body{{flex-direction:column;gap:8px;
+align-items:stretch}}
+.turnstepper .ts-graph{{flex:none;position:static;max-width:none}}
+.turnstepper div.ts-graph{{order:1}}
+.turnstepper details.ts-graph{{border-top:1px solid var(--line);padding:5px 0}}
+.turnstepper .ts-graph>summary{{display:list-item}}
+.turnstepper .ts-graph>summary+div>p{{display:none}}
+.turnstepper .ts-panes{{flex:none}}
+.turnstepper .ts-bar [data-action=undo],.turnstepper .ts-bar [data-action=redo]{{min-width:0}}
 .turnstepper .ts-graph svg{{max-height:420px}}
 .turnstepper .ts-bar[role=toolbar]{{gap:4px}}
 .turnstepper .ts-bar[role=toolbar] button{{padding:3px 7px}}

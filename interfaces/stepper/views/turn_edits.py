@@ -122,7 +122,7 @@ def _asked_again(stepper: Stepper, text: str) -> HumanMessage:
 
 def _known_tools(stepper: Stepper, request: ChatRequest) -> dict[str, ToolSpec]:
     """The tools of the turn by name: also those that an edit has left out."""
-    task = next(task for task in stepper.now.pending if task.node == "call_llm")
+    task = next(task for task in stepper.now.pending if task.calls_model)
     specs = () if task.stage is None else task.stage.deps.toolbox.specs
     return {spec.name: spec for spec in (*specs, *request.tools)}
 

@@ -7,7 +7,7 @@ from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses, TellPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.views.actions import ACTIONS, Message, number_in
+from turngraph.interfaces.stepper.views.actions import ACTIONS, Message, newest_of, number_in
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.state.errors import TurngraphError
 from turngraph.state.json_types import JsonObject
@@ -39,7 +39,7 @@ class WidgetController:
         self._refusal = {"field": "", "text": ""}
         self._handled = 0
         self._lock = threading.Lock()  # clicks come from changing threads
-        self._watched: set[str] = set()
+        self._watched: set[Stepper] = set()
 
     def act(self, message: Message) -> None:
         """Does what a button asks. A refusal is shown beside the field that it is about."""
@@ -61,8 +61,8 @@ class WidgetController:
         """Follows the moves of the line that is shown, also those made by a cell."""
         if not self._watched:  # events are those of all lines of a walk
             self.stepper.on_event(self._pauses)
-        if self.stepper.name not in self._watched:
-            self._watched.add(self.stepper.name)
+        if self.stepper not in self._watched:
+            self._watched.add(self.stepper)
             self.stepper.on_move(self._follow)
 
     def view(self) -> JsonObject:
@@ -88,7 +88,7 @@ class WidgetController:
         elif action == "open":
             self._open(str(message["path"]).strip())
         elif action == "line":
-            self._show_line(self.stepper.forks[str(message["name"])])
+            self._show_line(newest_of(self.stepper.forks[str(message["name"])]))
         elif action == "compare":
             self._compared = str(message["name"])
         elif action == "model_call":

@@ -86,14 +86,15 @@ def widget_view(
         "turn": None if request is None or request.wire.sent else turn_fields(stepper),
         "body": _editable_body(request),
         "edits": _edits(request),
+        "confirmation": _confirmation(stepper, request),
         "model_calls": [{"number": each.number, "name": each.name} for each in calls],
         "model_call": 0 if request is None else request.call,
         "messages": editable_messages(stepper),
         "state": state_fields(stepper),
         "calls": _editable_calls(stepper),
         "questions": _questions(stepper),
-        "undo": stepper.to_undo.replace("_", " "),
-        "redo": stepper.to_redo.replace("_", " "),
+        "undo": _move_name(stepper.to_undo),
+        "redo": _move_name(stepper.to_redo),
         "disabled": _disabled(stepper),
         "hidden": _hidden(stepper),
         "breakpoints": [printable(repr(each)) for each in stepper.breakpoints],
@@ -146,6 +147,22 @@ def _editable_body(request: ShownRequest | None) -> str:
 def _edits(request: ShownRequest | None) -> list[str]:
     """What was edited in the request that is shown, one line each."""
     return [] if request is None else [printable(str(each)) for each in request.wire.edits]
+
+
+def _confirmation(stepper: Stepper, request: ShownRequest | None) -> str:
+    """What an edit has done to the request that is about to be sent; empty if nothing has."""
+    if request is None or request.wire.sent or stepper.looks_back:
+        return ""
+    if request.wire.edits:
+        return "Edited, for this request only: Step sends it as it stands here."
+    if stepper.now.kind == "edit":
+        return printable(f"Done: {stepper.now.label}. It stays for the rest of the turn.")
+    return ""
+
+
+def _move_name(move: str) -> str:
+    """A move as its button calls it."""
+    return {"back": "look back", "retry": "run again"}.get(move, move.replace("_", " "))
 
 
 def _editable_calls(stepper: Stepper) -> list[JsonObject]:

@@ -143,7 +143,7 @@ function search(id) {
         `walks/${id}/messages?${new URLSearchParams({ words: words.value })}`,
       );
       const items = answer.found.map((each) =>
-        make("li", { value: each.number }, make("b", {}, each.role), ` ${each.text}`),
+        make("li", { value: each.number + 1 }, make("b", {}, each.role), ` ${each.text}`),
       );
       found.replaceChildren(
         ...(items.length || !words.value ? items : [make("li", {}, "No message has these words.")]),

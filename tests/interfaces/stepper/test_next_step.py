@@ -1,6 +1,7 @@
 """Wherever a stepper stands, one sentence says what to press next, and why."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 
 from tests.turns import ask, turn_on
-from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper import Breakpoint, TurnStepper
+from turngraph.interfaces.stepper.engine.step_recording import recorded_lines
 from turngraph.interfaces.stepper.views.next_step import next_step
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
@@ -45,6 +47,22 @@ def test_a_turn_leads_to_its_request_then_to_its_tools_and_its_end(model: Script
         assert "The run is over" in next_step(stepper).text
         stepper.back()
         assert "You look at an earlier step" in next_step(stepper).text
+
+
+def test_a_node_of_ones_own_called_call_llm_is_no_call_of_a_turn() -> None:
+    """No view speaks of a request, none is recorded, and no breakpoint counts it."""
+    graph: Any = StateGraph(MessagesState).add_node(
+        "call_llm", lambda state: {"messages": [("ai", "Hi")]}
+    )
+    with TurnStepper(graph.add_edge(START, "call_llm").compile(), ask("Hi")) as stepper:
+        assert next_step(stepper).text == "Step runs `call_llm`. Run goes on to the end."
+        stepper.breakpoints.append(Breakpoint(iteration=1))
+        stepper.run()
+        assert stepper.now.finished
+        assert recorded_lines(stepper.timeline) == []
+        stepper.jump(0)
+        stepper.step()
+        assert stepper.breakpoints[0].hit(stepper.timeline[0], 0, Decimal(0)) is False
 
 
 def test_a_failed_run_is_called_failed() -> None:

@@ -124,8 +124,8 @@ def test_what_was_undone_is_saved_as_a_line(model: ScriptedModel, tmp_path: Path
         stepper.save(tmp_path / "walk.json")
         assert list(stepper.forks) == ["main"]
     with TurnStepper.open(tmp_path / "walk.json", turn) as opened:
-        assert list(opened.forks) == ["main", "main 1"]
-        assert opened.forks["main 1"].state["result"].answer == "Rain."
+        assert list(opened.forks) == ["main", "fork 1"]
+        assert opened.forks["fork 1"].state["result"].answer == "Rain."
 
 
 class Size(BaseModel):

@@ -151,7 +151,7 @@ def test_a_comparison_leads_with_what_came_of_each_line() -> None:
         stepper.jump(1)
         stepper.edit(request={"temperature": 0.5})
         stepper.run()
-        comparison = stepper.compare("main", "main 1")
+        comparison = stepper.compare("fork 1", "main")
         assert [row[0] for row in comparison.rows] == [
             *("status", "answer", "error", "cost", "calls to the model", "steps"),
             "first difference",
@@ -163,8 +163,8 @@ def test_a_comparison_leads_with_what_came_of_each_line() -> None:
         assert "401" in error[2]
         assert difference[1].startswith("edited the request")
         assert difference[2] == "call_llm → bill"
-        assert "differ from step 2 on (main: edited the request" in comparison.summary
-        assert "main 1: call_llm → bill" in comparison.summary
+        assert "differ from step 2 on (fork 1: edited the request" in comparison.summary
+        assert "main: call_llm → bill" in comparison.summary
         assert "messages[2, assistant]" in [change.path for change in comparison.changes]
         assert "status: done | failed" in pane_texts(stepper)["compare"]
         assert stepper.compare("main", "main").summary == "the lines do not differ"

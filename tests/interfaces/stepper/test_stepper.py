@@ -261,18 +261,19 @@ def test_a_retry_sends_again_and_is_charged_again(
 def test_an_edit_in_the_past_loses_no_run(
     model: ScriptedModel, stepper: TurnStepper, change: Callable[[TurnStepper], object]
 ) -> None:
-    """What ran before is a line of its own: named by the new step, finished, and open to go on."""
+    """What ran before keeps its name, is finished and open to go on; the edited line is a fork."""
     stepper.run()
     before, answer, cost = stepper.timeline, stepper.state["result"].answer, stepper.cost
     stepper.jump(1)
     change(stepper)
-    assert list(stepper.forks) == ["main", "main 1"]
-    assert "line `main 1`" in str(stepper.timeline[2 if stepper.timeline[1] is before[1] else 1])
-    kept = stepper.forks["main 1"]
+    assert list(stepper.forks) == ["main", "fork 1"]
+    assert stepper.forks["fork 1"] is stepper
+    assert "line `main`" in str(stepper.timeline[2 if stepper.timeline[1] is before[1] else 1])
+    kept = stepper.forks["main"]
     assert (kept.timeline, kept.now.finished) == (before, True)
     assert (kept.state["result"].answer, kept.cost) == (answer, cost)
     stepper.run()
-    assert stepper.compare("main", "main 1").first_different_step in (1, 2)
+    assert stepper.compare("main", "fork 1").first_different_step in (1, 2)
     sent = len(model.requests)
     kept.back(1)
     assert kept.step() is before[-1]
@@ -284,12 +285,12 @@ def test_every_edit_in_the_past_has_a_name_of_its_own(stepper: TurnStepper) -> N
     stepper.run_until("call_llm")
     stepper.edit(request={"temperature": 0.1})
     assert list(stepper.forks) == ["main"]
-    stepper.fork("main 1")
+    stepper.fork("fork 2")
     for temperature in (0.2, 0.3):
         stepper.step()
         stepper.back(1)
         stepper.edit(request={"temperature": temperature})
-    assert list(stepper.forks) == ["main", "main 1", "main 2", "main 3"]
+    assert list(stepper.forks) == ["main", "fork 2", "fork 1", "fork 3"]
 
 
 def test_a_fork_is_a_separate_line(model: ScriptedModel, stepper: TurnStepper) -> None:

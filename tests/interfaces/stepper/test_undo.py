@@ -121,13 +121,49 @@ def test_what_ran_after_an_undone_edit_becomes_a_line(
     assert stepper.now.nodes == ("call_llm",)
     assert stepper.now.label == ""
     stepper.step()
-    assert list(stepper.forks) == ["main", "main 1"]
-    assert stepper.forks["main 1"].timeline == edited
+    assert list(stepper.forks) == ["main", "fork 1"]
+    assert stepper.forks["fork 1"].timeline == edited
     assert stepper.to_redo == ""
     stepper.undo()
     assert list(stepper.forks) == ["main"], "the line came with the step"
     stepper.redo()
-    assert stepper.forks["main 1"].timeline == edited
+    assert stepper.forks["fork 1"].timeline == edited
+
+
+def test_a_line_that_is_edited_in_its_past_keeps_its_name_and_the_edited_one_is_a_fork(
+    stepper: TurnStepper,
+) -> None:
+    """`undo` gives the name back, `redo` takes it again; a kept line is edited like any other."""
+    stepper.run_until("call_llm")
+    stepper.run()
+    finished = stepper.timeline
+    stepper.jump(1)
+    stepper.edit(request={"temperature": 0.1})
+    assert (stepper.name, list(stepper.forks)) == ("fork 1", ["main", "fork 1"])
+    assert stepper.forks["main"].timeline == finished
+    assert stepper.undo() is stepper
+    assert (stepper.name, stepper.forks) == ("main", {"main": stepper})
+    assert stepper.timeline == finished
+    assert stepper.redo() is stepper
+    assert (stepper.name, list(stepper.forks)) == ("fork 1", ["main", "fork 1"])
+    main = stepper.forks["main"]
+    main.jump(1)
+    main.edit(request={"temperature": 0.2})
+    assert (main.name, list(stepper.forks)) == ("fork 2", ["main", "fork 1", "fork 2"])
+    assert stepper.forks["main"].timeline == finished
+
+
+def test_looking_at_other_steps_is_one_move(stepper: TurnStepper) -> None:
+    """However many were looked at; and none where it ends at the step where it began."""
+    stepper.run_until("prep_second_request")
+    now = stepper.now
+    stepper.back(2)
+    stepper.jump(0)
+    stepper.step()
+    assert stepper.undo().now is now
+    assert stepper.redo().now is stepper.timeline[1]
+    stepper.jump(len(stepper.timeline) - 1)
+    assert stepper.to_undo == "run_until"
 
 
 def test_an_undone_fork_comes_back_with_its_runs(
@@ -167,10 +203,10 @@ def test_forks_have_short_names(stepper: TurnStepper) -> None:
     stepper.step()
     stepper.jump(0)
     stepper.edit(messages=[HumanMessage("Oslo?")])
-    kept = stepper.forks["main 1"]
+    kept = stepper.forks["main"]
     kept.jump(0)
     kept.edit(messages=[HumanMessage("Rome?")])
-    assert list(stepper.forks) == ["main", "fork 1", "fork 2", "main 1", "main 2"]
+    assert list(stepper.forks) == ["main", "fork 1", "fork 2", "fork 3", "fork 4"]
 
 
 def router(word: str, *nodes: str) -> Any:

@@ -9,10 +9,10 @@ export function content(pane) {
 // The controls of a pane beside its content: fields and choices.
 export function controls(name, view, choices, send) {
   if (name === "request" && view.body)
-    return [field("request", isPast(view) ? "The request that was sent after this step. A change starts a fork."
+    return [withConfirmation(view.confirmation, field("request", isPast(view) ? "The request that was sent after this step. A change starts a fork."
       : "The pending request: the very JSON that will be sent.", view.body, true,
       ["Change this request only", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" }),
-        "Step then sends the JSON above. Later requests of the turn stay as they are."]),
+        "Step then sends this JSON. Later requests of the turn stay as they are."])),
       view.edits.length ? edited(view) : null, view.turn && turnForm(view.turn, send)].filter(Boolean);
   if (name === "messages") return view.messages ? [messagesForm(view.messages, send)] : [];
   if (name === "tools") return view.calls.map((call) => callForm(call, view.questions.length === 0, send));
@@ -21,6 +21,12 @@ export function controls(name, view, choices, send) {
   if (name === "breakpoints") return breakpoints(view, choices, send);
   if (name === "compare") return view.lines.length > 1 ? [comparison(view, send)] : [];
   return name === "timeline" ? [steps(view, choices, send)] : [];
+}
+
+// Beside the buttons, where it is seen at once.
+function withConfirmation(text, box) {
+  if (text) box.querySelector(".ts-use").append(make("span", { className: "ts-confirmed" }, text));
+  return box;
 }
 
 // What a person has changed in the request, which the state does not show.

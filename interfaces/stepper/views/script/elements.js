@@ -23,8 +23,11 @@ export function field(key, label, value, tall, ...buttons) {
   area.value = area.defaultValue = value;
   const error = make("p", { className: "ts-error", role: "alert", id: `${id}-error`, "data-field": key });
   area.setAttribute("aria-describedby", error.id);
-  return make("div", {}, make("label", { htmlFor: id, textContent: label }), area, error, buttons.map(([name, action, act, title]) =>
-    button(name, { title, "data-action": action, "data-key": `${key} ${action}` }, () => { area.dataset.used = area.value; act(area); })));
+  const made = buttons.map(([name, action, act, title]) =>
+    button(name, { title, "data-action": action, "data-key": `${key} ${action}` }, () => { area.dataset.used = area.value; act(area); }));
+  // Below a long text the buttons would be out of sight.
+  const parts = tall ? [make("div", { className: "ts-bar ts-use" }, made), area, error] : [area, error, ...made];
+  return make("div", {}, make("label", { htmlFor: id, textContent: label }), parts);
 }
 
 export const foldout = (key, title, open, ...children) =>

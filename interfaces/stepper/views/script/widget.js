@@ -16,13 +16,15 @@ const MORE_KEYS = [
   ["step_into", "i", "Step into", "runs one task, such as one of several tool calls"],
   ["step_over", "o", "Step over", "runs the next stage, a subgraph to its end"],
 ];
+const NAMES = { undo: "Undo", redo: "Redo" };
+const NARROW = 620; // as in the style sheet
 const GOING_ON = new Set(["step", "step_into", "step_over", "run", "run_until"]);
 
 // A pane is built again only if this changes: otherwise typed text and scroll positions would be lost at each step.
 function signature(name, view) {
   const pane = view.panes[name], calls = [view.model_calls, view.model_call];
   const more = {
-    messages: view.messages, request: [view.body, view.edits, view.turn, calls], response: calls, curl: calls, tools: view.calls, state: view.state, question: view.questions, breakpoints: view.breakpoints,
+    messages: view.messages, request: [view.body, view.confirmation, view.edits, view.turn, calls], response: calls, curl: calls, tools: view.calls, state: view.state, question: view.questions, breakpoints: view.breakpoints,
     compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.marks, view.position],
   };
   return JSON.stringify([pane, more[name]]);
@@ -83,7 +85,8 @@ function render({ model, el }) {
   const pauses = pausesBox(root);
   const lines = make("div", { className: "ts-bar", role: "group", "aria-label": "Lines" });
   const slider = make("input", { type: "range", min: 0, step: 1, "aria-label": "Timeline" });
-  const graph = make("div", { className: "ts-graph" });
+  const graphNote = make("small"), drawn = make("div");
+  const graph = make("details", { className: "ts-graph", open: true }, make("summary", {}, "graph ", graphNote), drawn);
   const panes = make("div", { className: "ts-panes" });
   const open = new Set(choices.open);
   let sent = 0; // the number of the last message sent; `view.handled` is the number of the last one handled
@@ -146,6 +149,12 @@ function render({ model, el }) {
   const hiding = `[data-saved="${CSS.escape(choices.page)}"] { display: none }`;
   const top = make("div", { className: "ts-top" }, headline, pauses, bar);
   new ResizeObserver(() => root.style.setProperty("--top", `${top.offsetHeight}px`)).observe(top); // both stick
+  // Beside the panes the graph is always there; above them, on a narrow screen, it opens when it is wanted.
+  let isNarrow = false;
+  new ResizeObserver(([{ contentRect: { width } }]) => {
+    if (width > 0 && isNarrow !== (width <= NARROW)) graph.open = isNarrow; // it was narrow, and is not any more
+    isNarrow = width <= NARROW;
+  }).observe(root);
   root.append(make("style", { nonce: choices.nonce ?? "", textContent: model.get("css") + hiding }), top, next, lines, slider,
     problem, make("div", { className: "ts-body" }, graph, panes));
 
@@ -183,10 +192,11 @@ function render({ model, el }) {
       const { action, label } = each.dataset, why = view.disabled[action];
       each.disabled = why !== undefined;
       if (action === undefined) continue;
-      each.title = why ?? [label, view[action]].filter(Boolean).join(": "); // undo and redo name their move
+      each.title = why ?? label;
+      if (view[action] !== undefined) each.firstChild.nodeValue = `${NAMES[action]} ${view[action]}`.trim(); // undo and redo name their move
       each.hidden = view.hidden.includes(action);
     }
-    if (at?.disabled || at?.hidden) root.focus({ preventScroll: true }); // the keys go on working
+    if (at?.disabled || at?.hidden) root.focus({ preventScroll: true });
   };
   // One button is the next to press, and a sentence says so: that of a changed field comes first.
   const drawNext = () => {
@@ -206,10 +216,18 @@ function render({ model, el }) {
   root.addEventListener("input", drawNext);
   const drawGraph = (svg) => {
     const path = model.get("view").graph;
-    graph.replaceChildren(path ? make("p", {}, `in ${path}`) : "", picture(svg));
+    graphNote.textContent = path ? `in ${path}` : "";
+    drawn.replaceChildren(path ? make("p", {}, `in ${path}`) : "", picture(svg));
+  };
+  // What had the focus may be gone, or be in a pane that is hidden now. The keys go on working.
+  const keepFocus = (before, line) => {
+    if (!before) return;
+    const same = line && [...lines.children].find((each) => each.dataset.line === line);
+    if (same) same.focus({ preventScroll: true });
+    if (!focused(root)?.checkVisibility()) root.focus({ preventScroll: true });
   };
   const draw = () => {
-    const view = model.get("view");
+    const view = model.get("view"), before = focused(root), line = before?.dataset.line;
     drawChoices();
     headline.textContent = `${view.sign} ${view.headline}`;
     headline.dataset.mark = view.mark;
@@ -217,7 +235,7 @@ function render({ model, el }) {
     headline.setAttribute("aria-busy", String(view.handled < sent));
     const several = view.lines.length > 1 ? view.lines : [];
     lines.replaceChildren(several.length ? make("span", {}, "lines:") : "", ...several.map((line) =>
-      button(line, { "aria-pressed": String(line === view.line), "data-line": line }, () => send("line", { name: line }))));
+      button(line, { "aria-pressed": String(line === view.line), "data-line": line, title: "Shows the newest step of this line" }, () => send("line", { name: line }))));
     slider.max = view.steps.length - 1;
     if (view.handled >= sent && wanted !== null && wanted !== view.position) send("jump", { step: wanted });
     else if (view.handled >= sent) { wanted = null; slider.value = view.position; }
@@ -226,6 +244,7 @@ function render({ model, el }) {
     for (const name of [...Object.keys(view.panes), "timeline"]) drawPane(name, view);
     showRefusal(view.refusal);
     drawNext();
+    keepFocus(before, line);
   };
   panes.addEventListener("toggle", (event) => {
     const name = event.target.dataset.pane;
