@@ -69,7 +69,14 @@ class Api:
         words = request.query_params.get("words", "").strip()
         others = request.query_params.get("others") == "yes"
         found = await asyncio.to_thread(
-            lambda: list_threads(graph, words, self._ledger, self._account, others=others)
+            lambda: list_threads(
+                graph,
+                words,
+                self._ledger,
+                self._account,
+                others=others,
+                siblings=self._catalog.graphs,
+            )
         )
         return JSONResponse({"threads": found.threads, "left_out": found.left_out})
 

@@ -71,6 +71,11 @@ class Catalog:
         """Every graph, those that could not be loaded included."""
         return list(self._entries.values())
 
+    @property
+    def graphs(self) -> dict[str, Graph]:
+        """The graphs by name, without those that could not be loaded."""
+        return {each.name: each.graph for each in self.entries if each.graph is not None}
+
     def graph(self, name: str) -> Graph:
         """Returns a graph. Raises TurnConfigurationError if there is none of that name."""
         entry = self._entries.get(name)
@@ -84,9 +89,11 @@ class Catalog:
     @property
     def ledger(self) -> "Ledger | None":
         """The first ledger that a turn of the graphs is charged to, or None."""
-        graphs = [entry.graph for entry in self.entries if entry.graph is not None]
         nodes = [
-            node for each in graphs for _, graph in graphs_in(each) for node in graph.nodes.values()
+            node
+            for each in self.graphs.values()
+            for _, graph in graphs_in(each)
+            for node in graph.nodes.values()
         ]
         stages = [node.bound for node in nodes if isinstance(node.bound, Stage)]
         return next((stage.deps.ledger for stage in stages if stage.deps.ledger is not None), None)

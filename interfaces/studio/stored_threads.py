@@ -47,6 +47,7 @@ def list_threads(
     account: str | None = None,
     *,
     others: bool = False,
+    siblings: Mapping[str, Graph] | None = None,
 ) -> StoredThreads:
     """Returns the threads of this graph that changed last, the newest first.
 
@@ -56,11 +57,13 @@ def list_threads(
         account: the account whose threads these are, if all are one's.
         ledger: knows what each thread has cost. Without one, the cost is that of its last turn.
         others: also the threads that other graphs have written into the same database.
+        siblings: other graphs by name. A thread names those that may have written it as well.
     """
     saver = graph.checkpointer
     if not isinstance(saver, BaseCheckpointSaver):
         return StoredThreads([], 0)
     costs = _costs(ledger, account)
+    candidates = {name: each for name, each in (siblings or {}).items() if each is not graph}
     shown, left_out = list[JsonObject](), 0
     for thread_id in _thread_ids(saver):
         thread = StoredThread(graph, thread_id)
@@ -73,7 +76,10 @@ def list_threads(
         elif words.lower() in thread_id.lower() or (
             not foreign and _is_said(graph, thread_id, words)
         ):
-            shown.append(_described(thread, checkpoint, foreign, costs))
+            about = _described(thread, checkpoint, foreign, costs)
+            shown.append(
+                {**about, "also": _also_of(thread_id, checkpoint, {} if foreign else candidates)}
+            )
         if len(shown) == _MOST_THREADS:
             break
     return StoredThreads(
@@ -100,6 +106,29 @@ def _other_owner(graph: Graph, checkpoint: CheckpointTuple) -> list[str]:
     """
     owner, own = owner_in(checkpoint.metadata), owner_of(graph)
     return [Path(owner).name] if owner and own and owner != own else []
+
+
+def _also_of(
+    thread_id: str, checkpoint: CheckpointTuple, candidates: Mapping[str, Graph]
+) -> list[str]:
+    """The names of the candidates that have this thread too and may have written it.
+
+    An app notes no owner in its threads, so of two graphs with the same nodes it may be either.
+    """
+    return [
+        name
+        for name, each in candidates.items()
+        if not (unknown_nodes(each, checkpoint) or _other_owner(each, checkpoint))
+        and _has_checkpoint(each, thread_id, checkpoint)
+    ]
+
+
+def _has_checkpoint(graph: Graph, thread_id: str, checkpoint: CheckpointTuple) -> bool:
+    """Whether it is the latest of the thread for `graph` too: ids are never given twice."""
+    if not isinstance(graph.checkpointer, BaseCheckpointSaver):
+        return False
+    latest = StoredThread(graph, thread_id).latest()
+    return latest is not None and latest.checkpoint["id"] == checkpoint.checkpoint["id"]
 
 
 def found_messages(messages: Sequence[Any], words: str) -> list[JsonObject]:

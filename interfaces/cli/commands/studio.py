@@ -48,7 +48,7 @@ def studio(
     port
         The port. Default: any free one.
     open
-        Open the page in the browser.
+        Open the page in the browser. With --no-open its address is printed only.
     ledger
         The ledger whose spending is shown, as in sqlite:///turns.db. Default: that of the graphs'
         own turns.

@@ -149,7 +149,14 @@ function threadTable(found, begin, form, refuse) {
     "Stored threads",
     ["thread", "changed", "status", "cost", ""],
     found.map((thread) => [
-      thread.id,
+      make(
+        "span",
+        {},
+        thread.id,
+        thread.also.length
+          ? make("small", { className: "hint" }, ` or of ${thread.also.join(", ")}, which has the same nodes`)
+          : null,
+      ),
       time(thread.at),
       thread.unknown.length
         ? `of another graph: ${thread.unknown.join(", ")}`

@@ -201,6 +201,26 @@ def test_graphs_of_the_same_nodes_have_threads_of_their_own(studio: Studio) -> N
     assert [each["unknown"] for each in others if each["id"] == "asked"] == [[graphs["approved"]]]
 
 
+def test_a_thread_of_a_shared_checkpointer_names_every_graph_it_may_be_of(
+    model: ScriptedModel,
+) -> None:
+    """An app notes no owner. A graph with other nodes, or another checkpointer, is not named."""
+    saver = InMemorySaver()
+    first, second = (turn_on(model, checkpointer=saver) for _ in range(2))
+    other = StateGraph(MessagesState).add_node("greet", lambda state: {}).add_edge(START, "greet")
+    graphs: dict[str, Any] = {
+        "first": first,
+        "second": second,
+        "other": other.compile(saver),
+        "apart": turn_on(model, checkpointer=InMemorySaver()),
+    }
+    first.invoke(ask("Hi"), {"configurable": {"thread_id": "asked"}})
+    with TestClient(studio_app(graphs), base_url="http://127.0.0.1") as client:
+        for name, also in (("first", ["second"]), ("second", ["first"])):
+            (thread,) = client.get(f"/api/threads?graph={name}").json()["threads"]
+            assert (thread["id"], thread["also"]) == ("asked", also)
+
+
 def threads_of(studio: Studio, graph: str, more: str = "") -> Any:
     return studio.ask("GET", f"/api/threads?graph={graph}{more}")
 
