@@ -114,7 +114,8 @@ def chat_turn(
             million tokens.
         ledger: a `Ledger`, or the URL of one (`"sqlite:///turns.db"`). Money is held in it before
             each call and charged after it, exactly once; it also keeps two workers off one thread.
-            A ledger made from a URL is `turn.ledger`, to be closed with `turn.ledger.close()`.
+            A ledger made from a URL is `turn.ledger`; `turn.ledger.close()` closes it at once, and
+            else it is closed when nothing uses it any more.
         budget: what each turn may cost, beside the ledger's own budgets. Needs a `ledger`.
         require_marks: refuse tools that do not say in their metadata whether they may run twice
             (`{"idempotent": False}` or True), where a ledger is bound. By default they are named in

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import InvalidOperation
@@ -214,6 +215,8 @@ class LedgerStore:
                 engine = open_engine(self.url)
                 with engine.begin() as conn:
                     migrate(conn)
+                # A ledger may be dropped without `close`, with the turn that opened it by its URL.
+                weakref.finalize(self, engine.dispose)
                 self._engine = engine
         return self._engine
 

@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -124,6 +125,8 @@ class Database:
         with self._lock:
             if self._engine is None:
                 self._engine = make_engine(self.location)
+                # A turn that is dropped closes none of its plugins.
+                weakref.finalize(self, self._engine.dispose)
             return self._engine
 
     def _fetch(

@@ -3,6 +3,7 @@ for what is left.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ from turngraph.billing.store.migrations import MIGRATIONS, migrate
 from turngraph.billing.store.outcomes import answer, note_id
 from turngraph.billing.store.settlement import settle
 from turngraph.billing.store.transaction import LedgerTransaction
+from turngraph.graphs.chat import chat_turn
 
 Open = Callable[..., Any]
 
@@ -64,6 +66,17 @@ async def test_tasks_use_the_same_operations(open_book: Open) -> None:
         f"c{n}.1" for n in range(20)
     }
     assert book.window("turn:u") == (0, Decimal("0.2"))
+
+
+def test_a_ledger_that_is_dropped_closes_its_connections(url: str) -> None:
+    """A turn opens its ledger by a URL, and many a program closes neither."""
+    turn = chat_turn("scripted", ledger=url)
+    closed: list[object] = []
+    assert turn.ledger is not None
+    event.listen(turn.ledger.store.engine, "close", lambda *_: closed.append(1))
+    del turn
+    gc.collect()
+    assert closed
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -1,5 +1,6 @@
 """SQL plugins query real databases, and every documented field has its effect."""
 
+import gc
 import logging
 import os
 import threading
@@ -9,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listen
 
-from tests.tools.sql.conftest import READER, Shop
+from tests.tools.sql.conftest import OPENED, READER, Shop
 from turngraph.state.errors import ToolArgumentsError
 from turngraph.state.reply import ToolCall
 from turngraph.tools.manifests.loading import Manifests
@@ -350,3 +352,16 @@ def test_unsupported_fields_are_refused_by_name(
     connection = sqlite_shop.connection.replace("poolSize: 2", field)
     with pytest.raises(ManifestError, match=message):
         Shop(connection, "sqlite", None).load(PLUGIN.replace("QUERY", "      SELECT 1"))
+
+
+def test_a_database_that_is_dropped_closes_its_connections(shop: Shop) -> None:
+    """A turn that ends closes none of its plugins."""
+    found = plugin("SELECT name FROM items", shop)
+    closed: list[object] = []
+    names(found, word="")
+    (database,) = found.databases.values()
+    listen(database._open_engine(), "close", lambda *_: closed.append(1))
+    OPENED.remove(found)
+    del found, database
+    gc.collect()
+    assert closed
