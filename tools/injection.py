@@ -130,20 +130,30 @@ def _marker(hint: object) -> Any:
     It is an instance or a class inside `Annotated[…]`, or the class of a tool runtime; also where
     the argument may be None.
     """
-    for mark in get_args(hint)[1:] if hasattr(hint, "__metadata__") else ():
-        if isinstance(mark, InjectedToolArg) or (
-            isinstance(mark, type) and issubclass(mark, InjectedToolArg)
-        ):
-            return mark
+    if hasattr(hint, "__metadata__"):
+        inner, *notes = get_args(hint)
+        # A plain mark says only that the model does not give the argument, not what it is.
+        marks = list(filter(_is_mark, notes))
+        exact = [mark for mark in marks if _class_of(mark) is not InjectedToolArg]
+        return next(filter(None, [*exact, _marker(inner), *marks]), None)
     kind = get_origin(hint) or hint
     if kind in (Union, UnionType):
         return next(filter(None, map(_marker, get_args(hint))), None)
-    return kind if isinstance(kind, type) and kind.__name__ == "ToolRuntime" else None
+    classes = kind.__mro__ if isinstance(kind, type) else ()
+    return kind if any(one.__name__ == "ToolRuntime" for one in classes) else None
+
+
+def _is_mark(note: object) -> bool:
+    return issubclass(_class_of(note), InjectedToolArg)
+
+
+def _class_of(mark: object) -> type:
+    return mark if isinstance(mark, type) else type(mark)
 
 
 def _source(tool: BaseTool, name: str, marker: object, optional: frozenset[str]) -> Source:
     # Classes are recognized by name: importing `langgraph.prebuilt` for every tool would be slow.
-    for base in (marker if isinstance(marker, type) else type(marker)).__mro__:
+    for base in _class_of(marker).__mro__:
         if base is InjectedToolCallId:
             return "call_id"
         if base.__name__ in SOURCES:

@@ -8,7 +8,8 @@ from traceback import walk_tb
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
@@ -62,7 +63,7 @@ def as_langchain_tool(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
     return _tool_from_function(given)
 
 
-def tool_spec(tool: BaseTool, hidden: Collection[str] = ()) -> ToolSpec:
+def tool_spec(tool: BaseTool, hidden: frozenset[str] = frozenset()) -> ToolSpec:
     """Returns `tool` as the model sees it: name, description, JSON schema of its arguments.
 
     hidden: the arguments that a model does not give.
@@ -75,7 +76,7 @@ def tool_spec(tool: BaseTool, hidden: Collection[str] = ()) -> ToolSpec:
         )
     check_depth(tool.name, tool.args_schema)
     try:
-        function = _shown_to_models(tool)
+        function = _shown_to_models(tool, hidden)
         # The round trip refuses NaN and objects now, rather than when the request is sent.
         parameters = json.loads(json.dumps(function.get("parameters", {}), allow_nan=False))
         # Python before 3.13 keeps the indentation of docstrings. It costs tokens and means nothing.
@@ -125,7 +126,7 @@ def has_no_sync_code(tool: BaseTool, error: BaseException | None) -> bool:
     return frames[-1].f_code is getattr(type(tool)._run, "__code__", None)
 
 
-def _shown_to_models(tool: BaseTool) -> Mapping[str, Any]:
+def _shown_to_models(tool: BaseTool, hidden: frozenset[str]) -> Mapping[str, Any]:
     """Returns name, description and parameters of `tool`, as LangChain shows them to models.
 
     LangChain replaces every reference, and writes `{}` where a schema refers to itself: a model
@@ -133,14 +134,34 @@ def _shown_to_models(tool: BaseTool) -> Mapping[str, Any]:
     """
     from langchain_core.utils.function_calling import convert_to_openai_tool
 
-    shown: Any = tool.args_schema and tool.tool_call_schema
-    if isinstance(shown, type):
-        shown = shown.model_json_schema() if issubclass(shown, BaseModel) else None
-    if not shown or can_be_inlined(shown):
-        return dict(convert_to_openai_tool(tool)["function"])
-    parameters = {key: value for key, value in shown.items() if key not in ("title", "description")}
-    description = tool.description or shown.get("description", "")
+    given: Any = tool.args_schema and tool.tool_call_schema
+    source: Any = tool
+    if isinstance(given, type):
+        is_model = issubclass(given, BaseModel)
+        source = _visible(given, hidden) if is_model else tool
+        given = source.model_json_schema() if is_model else None
+    if not given or can_be_inlined(given):
+        function = dict(convert_to_openai_tool(source)["function"])
+        return function | {"description": tool.description or function.get("description", "")}
+    parameters = {key: value for key, value in given.items() if key not in ("title", "description")}
+    description = tool.description or given.get("description", "")
     return {"description": description, "parameters": parameters}
+
+
+def _visible(schema: type[BaseModel], hidden: frozenset[str]) -> type[BaseModel]:
+    """Returns `schema` without the fields that a model does not give, such as a ToolRuntime, which
+    has no JSON schema. LangChain leaves them out by itself, unless they may be None.
+    """
+    if not hidden & schema.model_fields.keys():
+        return schema
+    fields: dict[str, Any] = {
+        name: (field.annotation, field)
+        for name, field in schema.model_fields.items()
+        if name not in hidden
+    }
+    return create_model(
+        schema.__name__, __config__=schema.model_config, __doc__=schema.__doc__, **fields
+    )
 
 
 def _without(parameters: JsonObject, hidden: Collection[str]) -> JsonObject:
@@ -206,6 +227,11 @@ def _fault(error: Exception) -> str:
         return (
             f"an annotation says `{error.name}`, which is not defined when the program runs. "
             "Import it outside of `if TYPE_CHECKING`, or write the type that the model gives."
+        )
+    if isinstance(error, PydanticInvalidForJsonSchema):
+        return (
+            f"an argument has a type that no model can give ({error.message}). Take it out, or "
+            "mark it as injected, such as `Annotated[BaseStore, InjectedStore]`."
         )
     return str(error)[:300]
 

@@ -805,6 +805,43 @@ def test_an_injected_argument_that_may_be_none_is_filled_and_never_shown() -> No
     assert output.content == "1 {'k': 2} c1"
 
 
+def test_a_runtime_or_store_that_may_be_none_is_filled_and_never_shown() -> None:
+    """Their classes have no JSON schema, so the tool could not be wired at all."""
+
+    def needed(n: int, runtime: ToolRuntime | None) -> str:
+        """Look."""
+        assert runtime is not None
+        return runtime.tool_call_id or ""
+
+    def optional(n: int, runtime: ToolRuntime[None, dict[str, Any]] | None = None) -> str:
+        """Look."""
+        assert runtime is not None
+        return runtime.tool_call_id or ""
+
+    def marked(n: int, runtime: Annotated[ToolRuntime, InjectedToolArg]) -> str:
+        """Look."""
+        return runtime.tool_call_id or ""
+
+    def stored(n: int, store: Annotated[BaseStore, InjectedStore] | None = None) -> str:
+        """Look."""
+        return "c1" if store is None else "a store"
+
+    box = Toolbox.of([needed, optional, marked, stored])
+    for spec in box.specs:
+        assert spec.description == "Look."
+        assert list(spec.parameters["properties"]) == ["n"]  # type: ignore[arg-type]
+        assert box.run(spec.name, {"n": 1}, call_id="c1", timeout_s=60, state={}).content == "c1"
+
+
+def test_an_argument_that_no_model_can_give_is_refused_in_a_sentence() -> None:
+    def look(store: BaseStore) -> str:
+        """Look."""
+        return "never"
+
+    with pytest.raises(TurnConfigurationError, match="a type that no model can give"):
+        Toolbox.of([look])
+
+
 def test_an_injected_argument_nobody_can_fill_is_refused() -> None:
     """It would fail at the first call, in the middle of a turn."""
 
