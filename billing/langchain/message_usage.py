@@ -1,35 +1,44 @@
 """Reads what a call used, and what its vendor says that it cost, from LangChain's message."""
 
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage
 
 from turngraph.state.usage import MAX_TOKENS, Usage
+from turngraph.state.usage_report import TokenCounts, read_usage, with_parts_included
 
 __all__ = ["usage_of"]
 
-_MAX_USD: Final = 10**6
-"""Far above the cost of any one call."""
-_TICKS_PER_USD: Final = 10**10
-"""https://docs.x.ai/developers/cost-tracking"""
+_WRITTEN_FOR: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+"""LangChain's names for Anthropic's cache writes, by how long they are kept. Where it gives these,
+its `cache_creation` is 0.
+"""
 
 
 def usage_of(message: AIMessage) -> Usage | None:
     """Returns the usage of an answer; `None` where the vendor reported none.
 
-    The cost is the vendor's own, as in a turn. LangChain keeps it in `token_usage` of an answer
-    that was not streamed, and nowhere for a streamed one.
+    Of an answer that was not streamed, LangChain keeps the vendor's own report (`token_usage`),
+    which is read as in a turn: with each vendor's own names, and with its cost. Of a streamed one
+    it keeps the counts that it has a name for.
 
         >>> details = {"cache_read": 4}
         >>> usage = {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11}
         >>> usage_of(AIMessage("4", usage_metadata={**usage, "input_token_details": details}))
         Usage(input_tokens=9, output_tokens=2, total_tokens=11, cache_read_tokens=4)
     """
-    metadata = message.usage_metadata
-    if metadata is None:
-        return None
+    raw = message.response_metadata.get("token_usage")
+    reported = read_usage(raw)[0] if isinstance(raw, Mapping) else None
+    if reported is not None and (reported.input_tokens, reported.output_tokens) != (None, None):
+        return reported
+    if message.usage_metadata is None:
+        return reported
+    counts = with_parts_included(_counts(message.usage_metadata), [])
+    return Usage(**counts, cost_usd=reported.cost_usd if reported else None)
+
+
+def _counts(metadata: Mapping[str, Any]) -> TokenCounts:
     into = metadata.get("input_token_details", {})
     out = metadata.get("output_token_details", {})
     sides = (_count(metadata["input_tokens"]), _count(metadata["output_tokens"]))
@@ -41,52 +50,32 @@ def usage_of(message: AIMessage) -> Usage | None:
     elif total is not None and 0 in sides and total > sum(_known(sides)):
         # LangChain writes 0 for a count that was left out. The total says what it was.
         sides = (sides[0] or None, sides[1] or None)
-    reasoning = _count(out.get("reasoning"))
-    written = sides[1]
-    if reasoning and total is not None and total == sum(_known(sides)) + reasoning:
-        written = (written or 0) + reasoning  # xAI counts reasoning beside the answer
-    return Usage(
-        input_tokens=sides[0],
-        output_tokens=written,
-        total_tokens=total,
-        cache_read_tokens=_count(into.get("cache_read")),
-        cache_write_tokens=_count(into.get("cache_creation")),
-        input_audio_tokens=_count(into.get("audio")),
-        reasoning_tokens=reasoning,
-        output_audio_tokens=_count(out.get("audio")),
-        cost_usd=_reported_cost(message.response_metadata.get("token_usage")),
-    )
+    written = [into.get(name) for name in _WRITTEN_FOR]
+    return {
+        "input_tokens": sides[0],
+        "output_tokens": sides[1],
+        "total_tokens": total,
+        "cache_read_tokens": _part("cache_read", into),
+        "cache_write_tokens": _sum([_part("cache_creation", into), *written]),
+        "input_audio_tokens": _part("audio", into),
+        "reasoning_tokens": _part("reasoning", out),
+        "output_audio_tokens": _part("audio", out),
+    }
 
 
-def _known(sides: tuple[int | None, int | None]) -> list[int]:
-    return [side for side in sides if side is not None]
+def _part(name: str, details: Mapping[str, Any]) -> int | None:
+    """Returns the tokens called `name`, also under a service tier: `priority_cache_read`."""
+    return _sum([tokens for key, tokens in details.items() if f"_{key}".endswith(f"_{name}")])
 
 
-def _reported_cost(raw: object) -> Decimal | None:
-    """The cost in USD that OpenRouter or xAI reports beside its counts, or None."""
-    if not isinstance(raw, Mapping):
-        return None
-    fee = _amount(raw.get("cost"))
-    if raw.get("is_byok") is True:
-        # With the caller's own key `cost` is the router's fee alone.
-        details = raw.get("cost_details")
-        if not isinstance(details, Mapping):
-            return None
-        upstream = _amount(details.get("upstream_inference_cost"))
-        return None if upstream is None else upstream + (fee or Decimal(0))
-    ticks = _amount(raw.get("cost_in_usd_ticks"), units_per_usd=_TICKS_PER_USD)
-    # Zero ticks is what Azure reports for xAI's models, which it bills itself.
-    return fee if fee is not None else ticks or None
+def _sum(parts: list[Any]) -> int | None:
+    """Returns the sum of those `parts` that are counts; None if none is."""
+    counts = _known([_count(part) for part in parts])
+    return sum(counts) if counts else None
 
 
-def _amount(value: object, units_per_usd: int = 1) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = Decimal(str(value)) / units_per_usd
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and 0 <= amount <= _MAX_USD else None
+def _known(counts: Sequence[int | None]) -> list[int]:
+    return [count for count in counts if count is not None]
 
 
 def _count(tokens: object) -> int | None:

@@ -17,7 +17,7 @@ from turngraph.billing.pricing.charges import charge_for
 from turngraph.billing.pricing.estimates import estimated_usage
 from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
-from turngraph.billing.pricing.worst_case import CAP_NAMES, worst_case_usd
+from turngraph.billing.pricing.worst_case import CAP_NAMES, answer_count, worst_case_usd
 from turngraph.billing.store.calls import (
     Call,
     CostAttribution,
@@ -46,6 +46,8 @@ CAP_PARAMETERS: Final = ("max_tokens", "max_completion_tokens", "max_output_toke
 that its API knows.
 """
 
+_MAX_ANSWERS: Final = 128
+"""No vendor gives more (https://platform.openai.com/docs/api-reference/chat/create)."""
 _NOT_SENT: Final = ("_type", "extra_body", "model_name", "use_responses_api")
 """Parameters that LangChain reports and does not send as they are."""
 
@@ -92,6 +94,8 @@ class PlannedCall:
     """The most that it can cost; `None` where its price is unknown."""
     content: bytes = b""
     """The request as JSON, near enough to count its tokens."""
+    answers: int = 1
+    """How many answers were asked for (`n`)."""
 
     @classmethod
     def of(
@@ -125,7 +129,8 @@ class PlannedCall:
             content=sent,
             uncapped_tokens=config.max_tokens,
         )
-        return cls(call, hashlib.sha256(identity.encode()).hexdigest(), usd, sent)
+        request_sha = hashlib.sha256(identity.encode()).hexdigest()
+        return cls(call, request_sha, usd, sent, answers=min(answer_count(body), _MAX_ANSWERS))
 
     def settlement(
         self, config: MeteringConfig, attempt_id: str, choices: Sequence[AIMessage]
@@ -133,12 +138,12 @@ class PlannedCall:
         """Returns what the answer cost. What its usage lacks is estimated from the text, as in a
         turn: LangChain asks some vendors for no usage of a streamed answer.
 
-        choices: the messages of the answer, one unless `n` asked for more. The first has the usage
-            of all.
+        choices: the messages of the answer. The first has the usage of all. Where `n` asked for
+            more than there are (an agent gets only the first), the others count as long as these.
         """
         usage = usage_of(choices[0])
         metadata = choices[0].response_metadata
-        written = "".join(map(_text_of, choices))
+        written = "".join(map(_text_of, choices)) * max(1, self.answers // len(choices))
         key = PriceKey(
             self.call.vendor,
             metadata.get("model_name") or self.call.model,

@@ -24,11 +24,12 @@ from turngraph.providers.reading.json_values import (
 from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.providers.reading.reasoning import REASONING_FIELDS, ReasoningCollector
 from turngraph.providers.reading.repeated_events import RepeatedEvents
-from turngraph.providers.reading.usage_reader import merged_usage, read_usage, reported_usage
+from turngraph.providers.reading.usage_reader import merged_usage, reported_usage
 from turngraph.state.errors import ErrorKind, ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import UNFINISHED_REASONS, ProviderReply, StreamChunk
 from turngraph.state.usage import Usage
+from turngraph.state.usage_report import read_usage
 
 __all__ = ["ChatReader", "read_chat"]
 

@@ -17,8 +17,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from turngraph.providers.reading.json_values import first_choice, member_at
-from turngraph.state.json_types import JsonMapping
+from turngraph.providers.reading.json_values import first_choice
+from turngraph.state.json_types import JsonMapping, member_at
 
 __all__ = ["ErrorFields", "error_fields_of"]
 

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from turngraph.providers.reading.error_fields import ErrorFields, error_fields_of
 from turngraph.providers.reading.error_table import billed_for, kind_of
-from turngraph.providers.reading.json_values import first_choice, member_at
+from turngraph.providers.reading.json_values import first_choice
 from turngraph.providers.reading.redact import redact
 from turngraph.providers.reading.retry_after import retry_after_s
 from turngraph.providers.reading.sse import SseDecoder
 from turngraph.state.errors import ErrorKind, ProviderError, ResponsesAPIError
+from turngraph.state.json_types import member_at
 from turngraph.state.request import Api
 
 __all__ = ["error_of_event", "is_error", "read_error", "request_id_of", "unusable", "with_origin"]

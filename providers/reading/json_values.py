@@ -16,8 +16,6 @@ __all__ = [
     "first_choice",
     "is_part_list",
     "joined_text",
-    "member_at",
-    "number_or_none",
     "objects_in",
     "text_or_none",
     "texts_named",
@@ -50,11 +48,6 @@ def objects_in(value: object) -> list[JsonObject]:
 def text_or_none(value: object) -> str | None:
     """`value` if it is text that is not empty, otherwise None."""
     return value if isinstance(value, str) and value else None
-
-
-def number_or_none(value: object) -> int | float | None:
-    """`value` if it is a number, otherwise None. A bool, an int in Python, is not a number here."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def texts_named(name: str, parts: Iterable[JsonMapping]) -> Iterator[str]:
@@ -108,17 +101,6 @@ def _is_part(value: object) -> bool:
     if kind is None:
         return not _UNTYPED_PART.isdisjoint(value) and _UNTYPED_PART.issuperset(value)
     return isinstance(kind, str) and (kind in _PART_TYPES or kind in value)
-
-
-def member_at(value: object, path: str) -> object:
-    """The member of `value` at a dotted `path`, or None where a step of the path is missing.
-
-    >>> member_at({"details": {"cached": 3}}, "details.cached"), member_at({}, "details.cached")
-    (3, None)
-    """
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
 
 
 def first_choice(answer: JsonMapping) -> JsonMapping:

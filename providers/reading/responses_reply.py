@@ -22,10 +22,10 @@ from turngraph.providers.reading.json_values import (
 )
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.providers.reading.think_tags import split_thinking
-from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.providers.waiting_calls import waiting_calls
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ProviderReply, ToolCall
+from turngraph.state.usage_report import read_usage
 
 __all__ = ["lacks_some", "reply_from"]
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from turngraph.providers.reading.json_values import member_at, objects_in
+from turngraph.providers.reading.json_values import objects_in
+from turngraph.state.json_types import member_at
 
 __all__ = ["retry_after_s"]
 

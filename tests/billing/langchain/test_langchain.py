@@ -212,10 +212,17 @@ def completion(texts: list[str], usage: dict[str, int] | None) -> Raw:
     return Raw(json.dumps(body), content_type="application/json")
 
 
-def test_all_choices_of_an_answer_without_usage_are_counted(book: Any) -> None:
-    """With `n`, the vendor bills each of them."""
+@pytest.mark.parametrize("way", ["middleware", "callback"])
+@pytest.mark.parametrize("wish", [{"n": 3}, {"extra_body": {"n": 3}}])
+def test_all_choices_of_an_answer_without_usage_are_counted(
+    book: Any, way: str, wish: dict[str, Any]
+) -> None:
+    """With `n`, the vendor bills each of them. An agent gets only the first."""
     with ScriptedModel([completion(["word " * 80] * 3, None)]) as server:
-        model(server, n=3).invoke("Hi", {"callbacks": [LedgerCallback(metered(book))]})
+        if way == "middleware":
+            agent(book, server, model=model(server, **wish)).invoke(QUESTION)
+        else:
+            model(server, **wish).invoke("Hi", {"callbacks": [LedgerCallback(metered(book))]})
     [row] = book.rows("SELECT * FROM attempt")
     assert json.loads(row["usage"])["output_tokens"] >= 300
     assert row["estimated"]

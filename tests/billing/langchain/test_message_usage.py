@@ -9,12 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
 
 from tests.billing.langchain.metered import both, metered
 from turngraph.billing.langchain.callback import LedgerCallback
 from turngraph.billing.langchain.message_usage import usage_of
+from turngraph.billing.langchain.middleware import LedgerMiddleware
 
 COUNTS = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
 UPSTREAM = {"cost_details": {"upstream_inference_cost": 0.5}}
@@ -32,6 +34,7 @@ def vendor() -> Iterator[Any]:
             message = {"role": "assistant", "content": "4"}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             answer = {"id": "c", "model": "m", "choices": [choice], "usage": server.usage}
+            answer |= server.more
             body = json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("content-type", "application/json")
@@ -40,6 +43,7 @@ def vendor() -> Iterator[Any]:
             self.wfile.write(body)
 
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.more = {}
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -71,6 +75,54 @@ def test_the_vendors_own_cost_is_what_a_call_of_langchains_costs(
         asyncio.run(chat.ainvoke("Hi", config=config))
     charged = book.rows("SELECT charge_nano FROM attempt")[0]["charge_nano"]
     assert Decimal(charged) / 10**9 == Decimal(usd)
+
+
+CACHED = [
+    {"prompt_tokens_details": {"cached_tokens": 900}},
+    {"prompt_cache_hit_tokens": 900, "prompt_cache_miss_tokens": 100},
+    {"cache_read_input_tokens": 900},
+    {"cached_tokens": 900},
+    {"num_cached_tokens": 900},
+]
+
+
+@pytest.mark.parametrize("tier", [None, "priority", "flex"])
+@pytest.mark.parametrize("reported", CACHED, ids=repr)
+def test_tokens_from_a_cache_are_told_apart_under_any_name(
+    book: Any, vendor: Any, reported: dict[str, Any], tier: str | None
+) -> None:
+    """LangChain knows OpenAI's name alone; under the others the full rate was charged."""
+    vendor.usage, vendor.more = {**COUNTS, **reported}, {"service_tier": tier}
+    url = f"http://127.0.0.1:{vendor.server_port}/v1"
+    chat = ChatOpenAI(model="gpt-4o-mini", base_url=url, api_key="none", max_retries=0)
+    agent: Any = create_agent(chat, [], middleware=[LedgerMiddleware(metered(book))])
+    agent.invoke({"messages": [("user", "Hi")]})
+    chat.invoke("Hi", config={"callbacks": [LedgerCallback(metered(book))]})
+    usages = [json.loads(row["usage"]) for row in book.rows("SELECT usage FROM attempt")]
+    assert [usage["cache_read_tokens"] for usage in usages] == [900, 900]
+
+
+@pytest.mark.parametrize(
+    ("details", "read", "written"),
+    [
+        ({"cache_read": 4, "cache_creation": 2}, 4, 2),
+        ({"priority_cache_read": 4, "priority": 5, "priority_cache_creation": 2}, 4, 2),
+        (
+            {"cache_creation": 0, "ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3},
+            None,
+            5,
+        ),
+        ({}, None, None),
+    ],
+)
+def test_a_cache_is_read_from_every_name_that_langchain_has(
+    details: Any, read: int | None, written: int | None
+) -> None:
+    """It names counts by their tier, and Anthropic's writes by how long they are kept."""
+    usage: Any = {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11}
+    found = usage_of(AIMessage("4", usage_metadata={**usage, "input_token_details": details}))
+    assert found is not None
+    assert (found.cache_read_tokens, found.cache_write_tokens) == (read, written)
 
 
 @pytest.mark.parametrize(

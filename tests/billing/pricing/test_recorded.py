@@ -22,8 +22,8 @@ from turngraph.billing.pricing.genai_catalog import PROVIDER_IDS
 from turngraph.billing.pricing.money import to_nano
 from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
-from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.usage import Usage
+from turngraph.state.usage_report import read_usage
 
 RECORDED = SHARED / "recorded"
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from turngraph.providers.reading.usage_reader import merged_usage, read_usage, reported_usage
+from turngraph.providers.reading.usage_reader import merged_usage, reported_usage
 from turngraph.state.usage import TOKEN_FIELDS, Usage
+from turngraph.state.usage_report import read_usage
 
 
 def usage_of(raw: Any, **beside: Any) -> Usage | None:
