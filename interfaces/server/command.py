@@ -100,7 +100,8 @@ def checked(
     with warnings_kept() as warnings:
         names = asyncio.run(_built(config, StoreSettings(), environ))
     models = "1 model" if len(names) == 1 else f"{len(names)} models"
-    can = f"{source or DEFAULT_FILE}: {models} can be served: {', '.join(names)}."
+    default = DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else "Without a configuration"
+    can = f"{source or default}: {models} can be served: {', '.join(names)}."
     return "\n".join((can, *(f"Warning: {each}" for each in warnings)))
 
 

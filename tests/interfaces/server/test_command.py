@@ -149,7 +149,8 @@ def test_check_and_schema_serve_nothing(
     """Everything that is named is built once; without a file it is the scripted model."""
     monkeypatch.chdir(tmp_path)
     assert run_command(["serve", "--check"]) == 0
-    assert "1 model can be served: scripted" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said == "Without a configuration: 1 model can be served: scripted.\n"
     assert run_command(["serve", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "ServerConfig"
     assert config_from(None, {"server": {"port": 9}, "store": {}}).server.port == 9
