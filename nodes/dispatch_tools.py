@@ -10,12 +10,13 @@ is told and can correct it; nothing here ends the turn.
 import json
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.messages import ToolMessage
 from langgraph.types import interrupt
 
 from turngraph.nodes.support.approval import ask_person
+from turngraph.nodes.support.cancellation import TurnCancelledError, tool_unless_cancelled
 from turngraph.nodes.support.limits import over_time
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.telemetry import within
@@ -31,6 +32,9 @@ from turngraph.state.turn import ToolTask, Turn
 from turngraph.tools.output import ToolOutput, as_output
 
 __all__ = ["dispatch_tools"]
+
+
+CANCELLED: Final = "The turn was cancelled while `{tool}` ran; whether it took effect is unknown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ def _answer(task: ToolTask, context: StageContext) -> Flow[_Answer]:
         return _failed("invalid", str(exc))
     except ToolTimeoutError as exc:
         return _failed("timeout", str(exc))
+    except TurnCancelledError:
+        return _failed("timeout", CANCELLED.format(tool=task["call"].name))
     except ToolError as exc:
         return _failed("error", str(exc))
 
@@ -154,6 +160,7 @@ def _run(call: ToolCall, arguments: JsonObject, task: ToolTask, context: StageCo
         partial(toolbox.run, call.name, arguments, **options),
         partial(toolbox.arun, call.name, arguments, **options),
     )
+    wait = tool_unless_cancelled(wait, context)
     trace = context.trace
     return wait if trace is None else within(partial(trace.active, call.id), wait)
 

@@ -62,7 +62,7 @@ ToolRunStatus = Literal[
     "error",  # the tool ran and failed
     "invalid",  # the arguments are not JSON or do not fit the tool's schema; it did not run
     "unknown",  # the turn does not offer such a tool; nothing ran
-    "timeout",  # the tool ran and did not answer in time
+    "timeout",  # the tool ran and did not answer in time, or before the turn was cancelled
     "rejected",  # a person, a limit or a cancellation kept it from running
 ]
 """How a tool call ended: `ToolRun.status`."""

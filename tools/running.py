@@ -8,15 +8,26 @@ has finished in time is kept for the next call, because to start one is a large 
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, TimeoutError as FutureTimeout
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from turngraph.state.forks import renew_after_fork
 
-__all__ = ["BackgroundLoop", "Outcome", "run_as_task", "run_in_thread", "run_in_thread_async"]
+__all__ = [
+    "BackgroundLoop",
+    "Outcome",
+    "interruptible",
+    "run_as_task",
+    "run_in_thread",
+    "run_in_thread_async",
+    "sleep",
+]
 
 T = TypeVar("T")
 
@@ -26,6 +37,52 @@ and end when this many are idle.
 """
 IDLE_S: Final = 30.0
 """Seconds after which a thread without work ends."""
+POLL_S: Final = 0.05
+"""Seconds between two calls of the check of `interruptible`."""
+
+
+class _Waits(threading.local):
+    """What the waits of one thread look at."""
+
+    check: Callable[[], None] | None = None
+
+
+_waits: Final = _Waits()
+
+
+@contextmanager
+def interruptible(check: Callable[[], None]) -> Iterator[None]:
+    """Within the block, this thread calls `check` while it waits, twenty times a second.
+
+    What `check` raises ends the wait. The work is abandoned, as if its time were over.
+    """
+    before, _waits.check = _waits.check, check
+    try:
+        yield
+    finally:
+        _waits.check = before
+
+
+def sleep(seconds: float) -> None:
+    """Waits `seconds`, or less if the wait is interrupted."""
+    with suppress(FutureTimeout):
+        _result(Future(), seconds)
+
+
+def _result(future: "Future[T]", timeout_s: float | None) -> T:
+    """Returns the result of `future`. Raises FutureTimeout, or what the check raises."""
+    check = _waits.check
+    if check is None:
+        return future.result(timeout_s)
+    ends_at = inf if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        left_s = ends_at - time.monotonic()
+        try:
+            return future.result(max(0.0, min(left_s, POLL_S)))
+        except FutureTimeout:
+            if left_s <= POLL_S:
+                raise
+            check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +101,22 @@ def run_in_thread(work: Callable[[], T], timeout_s: float) -> Outcome[T]:
     """
     job = _start_job(work)
     try:
-        return job.future.result(timeout_s)
+        return _result(job.future, timeout_s)
     except FutureTimeout:
-        job.abandoned = True
         return Outcome(timed_out=True)
+    finally:
+        job.abandoned = not job.future.done()
 
 
 async def run_in_thread_async(work: Callable[[], T], timeout_s: float) -> Outcome[T]:
     """Async version of `run_in_thread`. It does not use the thread pool of the running loop."""
     job = _start_job(work)
     future = asyncio.wrap_future(job.future)
-    done, _ = await asyncio.wait({future}, timeout=timeout_s)
-    if done:
-        return future.result()
-    job.abandoned = True
-    return Outcome(timed_out=True)
+    try:
+        done, _ = await asyncio.wait({future}, timeout=timeout_s)
+        return future.result() if done else Outcome(timed_out=True)
+    finally:
+        job.abandoned = not job.future.done()
 
 
 async def run_as_task(work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float) -> Outcome[T]:
@@ -88,17 +146,22 @@ class BackgroundLoop:
     ) -> Outcome[T]:
         """Runs `work()` on the loop, in a copy of this context, for at most `timeout_s` seconds.
 
-        None waits until it ends.
+        None waits until it ends. What has not ended in its time is cancelled, and not awaited.
         """
         future: Future[Outcome[T]] = Future()
         future.set_running_or_notify_cancel()
-        self._running_loop().call_soon_threadsafe(
-            _start_task, work, future, context=contextvars.copy_context()
+        tasks: list[asyncio.Task[Outcome[T]]] = []
+        loop = self._running_loop()
+        loop.call_soon_threadsafe(
+            _start_task, work, future, tasks, context=contextvars.copy_context()
         )
         try:
-            return future.result(timeout_s)
+            return _result(future, timeout_s)
         except FutureTimeout:
             return Outcome(timed_out=True)
+        finally:
+            if not future.done() and not loop.is_closed():
+                loop.call_soon_threadsafe(_cancel_all, tasks)
 
     def close(self) -> None:
         """Cancels what runs on the loop and ends its thread. The next `run` starts a new one."""
@@ -225,9 +288,24 @@ async def _await_outcome(work: Callable[[], Coroutine[Any, Any, T]]) -> Outcome[
         return Outcome(error=error)
 
 
-def _start_task(work: Callable[[], Coroutine[Any, Any, T]], future: "Future[Outcome[T]]") -> None:
+def _start_task(
+    work: Callable[[], Coroutine[Any, Any, T]],
+    future: "Future[Outcome[T]]",
+    tasks: list[asyncio.Task[Outcome[T]]],
+) -> None:
     task = asyncio.get_running_loop().create_task(_await_outcome(work))
-    task.add_done_callback(lambda done: future.set_result(done.result()))
+    tasks.append(task)
+
+    def keep(done: asyncio.Task[Outcome[T]]) -> None:
+        if not done.cancelled():
+            future.set_result(done.result())
+
+    task.add_done_callback(keep)
+
+
+def _cancel_all(tasks: list[asyncio.Task[Outcome[T]]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

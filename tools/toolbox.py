@@ -9,7 +9,6 @@
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,6 +41,7 @@ from turngraph.tools.running import (
     run_as_task,
     run_in_thread,
     run_in_thread_async,
+    sleep,
 )
 from turngraph.tools.text import backticked
 from turngraph.tools.tool_adapter import (
@@ -192,7 +192,7 @@ class Toolbox:
             pause = attempts.pause_after(outcome)
             if pause is None:
                 return _output_of(name, outcome, timeout_s)
-            time.sleep(pause)
+            sleep(pause)
 
     async def arun(
         self,

@@ -9,8 +9,15 @@ from typing import Any, Final, TypeVar
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.providers.wire.loop_thread import LOOP_THREAD
 from turngraph.state.flow import Flow, Wait
+from turngraph.tools.running import interruptible
 
-__all__ = ["TurnCancelledError", "call_unless_cancelled", "pause", "unless_cancelled"]
+__all__ = [
+    "TurnCancelledError",
+    "call_unless_cancelled",
+    "pause",
+    "tool_unless_cancelled",
+    "unless_cancelled",
+]
 
 T = TypeVar("T")
 
@@ -21,7 +28,9 @@ wait for it, unless it is an `asyncio.Event`.
 
 
 class TurnCancelledError(Exception):
-    """The caller cancelled the turn while an answer was arriving. Never leaves this room."""
+    """The caller cancelled the turn while it waited for an answer or for a tool. Never leaves this
+    room.
+    """
 
 
 def pause(seconds: float, context: StageContext) -> Flow[None]:
@@ -75,3 +84,46 @@ def call_unless_cancelled(call: Callable[[], T], context: StageContext) -> T:
 
     with LOOP_THREAD.interruptible(check):
         return call()
+
+
+def tool_unless_cancelled(wait: Wait, context: StageContext) -> Wait:
+    """Returns `wait`, for a tool, so that it raises TurnCancelledError once the turn is cancelled.
+
+    An async tool is cancelled. A thread cannot be stopped: a sync tool is abandoned, as one that is
+    over its time.
+    """
+    if not context.cancellable:
+        return wait
+    looks = _SecondLook(context)
+
+    def sync() -> Any:
+        with interruptible(looks.check):
+            return wait.sync()
+
+    async def asynchronous() -> Any:
+        task = asyncio.ensure_future(wait.asynchronous())
+        try:
+            while not task.done():
+                looks.check()
+                await asyncio.wait({task}, timeout=_POLL_S)
+            return task.result()
+        finally:
+            task.cancel()
+
+    return Wait(sync, asynchronous)
+
+
+class _SecondLook:
+    """Looks at the caller's flag, and counts only what is found twice.
+
+    A tool may cancel its own turn. Its answer, which is then about to come, must not be lost.
+    """
+
+    def __init__(self, context: StageContext) -> None:
+        self._context, self._found = context, False
+
+    def check(self) -> None:
+        """Raises TurnCancelledError if this look and the one before it find the turn cancelled."""
+        if self._context.cancelled and self._found:
+            raise TurnCancelledError
+        self._found = self._context.cancelled

@@ -1,5 +1,6 @@
 """Limits and cancellation end a turn with a result."""
 
+import asyncio
 import threading
 import time
 from decimal import Decimal
@@ -87,6 +88,39 @@ def test_a_cancelled_turn_ends_with_a_result(run: Run) -> None:
         out = run(turn, ask("Q"), {"configurable": {"cancel": cancel}})
     assert result_of(out).status == "cancelled"
     assert result_of(out).http_status == 499
+
+
+@both_ways
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_cancelled_turn_does_not_wait_for_a_tool(run: Run, kind: str) -> None:
+    """The async tool is cancelled. The thread of the sync tool cannot be stopped, and is left."""
+    cancel, over, unwound = threading.Event(), threading.Event(), threading.Event()
+
+    @tool
+    def wait_in_thread() -> str:
+        """Waits until the test is over."""
+        cancel.set()
+        return str(over.wait(600))
+
+    @tool
+    async def wait_on_loop() -> str:
+        """Waits for an hour."""
+        cancel.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            unwound.set()
+        return "never"
+
+    chosen = wait_in_thread if kind == "sync" else wait_on_loop
+    with ScriptedModel([Call((chosen.name, {})), Say("never")]) as model:
+        out = run(turn_on(model, tools=[chosen]), ask("Q"), {"configurable": {"cancel": cancel}})
+        assert len(model.requests) == 1
+    over.set()
+    assert result_of(out).status == "cancelled"
+    assert [tool_run.status for tool_run in result_of(out).tool_runs] == ["timeout"]
+    assert "The turn was cancelled while `wait_" in out["messages"][-1].content
+    assert kind == "sync" or unwound.wait(60)
 
 
 @both_ways

@@ -94,3 +94,19 @@ def test_a_forked_process_starts_threads_of_its_own() -> None:
     if child == 0:
         os._exit(0 if run_in_thread(lambda: 42, 10).value == 42 else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_async_work_over_its_time_is_cancelled() -> None:
+    """A task that goes on would do its work after the turn has told the model that it did not."""
+    unwound = threading.Event()
+
+    async def answer() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            unwound.set()
+
+    background = BackgroundLoop()
+    assert background.run(answer, 0.5).timed_out
+    assert unwound.wait(60)
+    background.close()
