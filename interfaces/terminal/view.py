@@ -6,13 +6,12 @@ from rich.text import Text
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import printable
-from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.views.next_step import next_step
 from turngraph.interfaces.stepper.views.page import graph_path
 from turngraph.interfaces.stepper.views.panes import PANES, headline
-from turngraph.interfaces.stepper.views.status import calls_model_next, step_mark, turn_mark
+from turngraph.interfaces.stepper.views.status import calls_model_next, shown_steps, turn_mark
 from turngraph.interfaces.terminal.rendering import MARK_STYLES
 
 __all__ = [
@@ -70,15 +69,14 @@ def timeline_texts(stepper: Stepper) -> list[Text]:
     """Returns a line for each step, also for those ahead."""
     now = len(stepper.steps_so_far) - 1
     return [
-        _timeline_text(step, text, ahead=number > now)
-        for number, (step, text) in enumerate(
-            zip(stepper.timeline, step_texts(stepper.timeline), strict=True)
+        _timeline_text(step, mark, text, ahead=number > now)
+        for number, (step, (mark, text)) in enumerate(
+            zip(stepper.timeline, shown_steps(stepper.timeline), strict=True)
         )
     ]
 
 
-def _timeline_text(step: Step, text: str, *, ahead: bool) -> Text:
-    mark = step_mark(step)
+def _timeline_text(step: Step, mark: Mark, text: str, *, ahead: bool) -> Text:
     took = f"  {step.seconds * 1000:.0f} ms" if step.runs else ""
     return Text.assemble(
         (f"{SIGNS[mark]} ", MARK_STYLES[mark]), (text, "dim" if ahead else ""), (took, "dim")

@@ -36,7 +36,7 @@ class Inspector:
     def __init__(self, name: str, timeline: Timeline, forks: dict[str, Self]) -> None:
         self.name, self.forks = name, forks
         self._timeline = timeline
-        # A state is read once for each step and forgotten with it.
+        # A state is read once for each step, for all lines that have it, and forgotten with it.
         self._states: WeakKeyDictionary[Step, dict[str, Mapping[str, Any]]] = WeakKeyDictionary()
 
     @property
@@ -153,7 +153,9 @@ class Inspector:
         """The same line, seen from its last step."""
         timeline = copy(self._timeline)
         timeline.position = len(timeline.steps) - 1
-        return Inspector(self.name, timeline, {})
+        end = Inspector(self.name, timeline, {})
+        end._states = self._states
+        return end
 
     def _line(self, line: str | Self) -> Self:
         if not isinstance(line, str):

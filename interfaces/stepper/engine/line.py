@@ -99,6 +99,7 @@ class Line(Inspector):
         session.event_watchers = self._timeline.session.event_watchers
         line._join(self._walk, name, session, state.steps)
         line.line_state = state
+        line._states = self._states
         line.breakpoints.extend(self.breakpoints)
         return line
 

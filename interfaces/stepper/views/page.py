@@ -12,12 +12,11 @@ from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.namespaces import readable_path
-from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Graph, graphs_in
 from turngraph.interfaces.stepper.views.panes import Pane, headline, panes_of
-from turngraph.interfaces.stepper.views.status import node_statuses, step_mark, turn_mark
+from turngraph.interfaces.stepper.views.status import node_statuses, shown_steps, turn_mark
 from turngraph.interfaces.stepper.views.style import CSS
 
 __all__ = ["graph_path", "graph_shown", "graph_svg", "open_panes", "page", "pane_texts"]
@@ -76,9 +75,9 @@ def page(stepper: Stepper) -> str:
         if not pane.is_empty
     )
     steps = "".join(
-        f'<li data-mark="{step_mark(step)}"{_current(step, stepper.now)}>'
-        f"{SIGNS[step_mark(step)]} {escape(printable(text))}</li>"
-        for step, text in zip(stepper.timeline, step_texts(stepper.timeline), strict=True)
+        f'<li data-mark="{mark}"{_current(step, stepper.now)}>'
+        f"{SIGNS[mark]} {escape(printable(text))}</li>"
+        for step, (mark, text) in zip(stepper.timeline, shown_steps(stepper.timeline), strict=True)
     )
     path = graph_path(stepper)
     inside = f"<p>in {escape(path)}</p>" if path else ""

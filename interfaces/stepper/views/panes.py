@@ -16,7 +16,7 @@ from turngraph.interfaces.stepper.engine.differences import (
     role_of,
     side_by_side,
 )
-from turngraph.interfaces.stepper.engine.step_texts import TaskNames, step_texts
+from turngraph.interfaces.stepper.engine.step_texts import TaskNames
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.views.call_panes import CALL_PANES
@@ -38,6 +38,7 @@ from turngraph.interfaces.stepper.views.shown_request import shown_request
 from turngraph.interfaces.stepper.views.status import (
     answer_of,
     problems_of,
+    shown_steps,
     turn_mark,
 )
 
@@ -90,10 +91,7 @@ def step_now(stepper: Stepper) -> str:
     """Returns where the stepper stands: `3: call_llm → bill`, or at the end of a turn that failed
     `4: finalize → failed`.
     """
-    step = step_texts(stepper.steps_so_far)[-1]
-    if stepper.now.finished and turn_mark(stepper) == "failed":
-        step = f"{step.removesuffix('finished')}failed"
-    return printable(step)
+    return printable(shown_steps(stepper.steps_so_far)[-1][1])
 
 
 def _problem(stepper: Stepper) -> Pane:

@@ -2,7 +2,7 @@
 done, and what stands where an answer would stand.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -12,6 +12,7 @@ from turngraph.drawing.marks import Mark
 from turngraph.interfaces.stepper.engine.namespaces import is_within
 from turngraph.interfaces.stepper.engine.outcome import ending_problems, line_mark
 from turngraph.interfaces.stepper.engine.problems import problem_of_run
+from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Task
@@ -26,6 +27,7 @@ __all__ = [
     "calls_model_next",
     "node_statuses",
     "problems_of",
+    "shown_steps",
     "step_mark",
     "turn_mark",
     "why_no_step",
@@ -89,6 +91,17 @@ def problems_of(stepper: Stepper) -> tuple[str, ...]:
     """
     failed = (problem_of_run(run) for run in stepper.now.runs)
     return tuple(dict.fromkeys((*ending_problems(stepper.steps_so_far), *filter(None, failed))))
+
+
+def shown_steps(steps: Sequence[Step]) -> list[tuple[Mark, str]]:
+    """Returns the mark of each step and what it did, in one line: `3: call_llm → bill`.
+
+    The end of a turn that failed is called so, though its last stage did what it had to.
+    """
+    shown = [(step_mark(step), text) for step, text in zip(steps, step_texts(steps), strict=True)]
+    if steps[-1].finished and line_mark(steps) == "failed":
+        shown[-1] = ("failed", f"{shown[-1][1].removesuffix('finished')}failed")
+    return shown
 
 
 def step_mark(step: Step) -> Mark:

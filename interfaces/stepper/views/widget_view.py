@@ -7,7 +7,6 @@ from typing import Final
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
-from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.stop_names import EVENT_TYPES
@@ -21,7 +20,7 @@ from turngraph.interfaces.stepper.views.panes import headline, panes_of
 from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
 from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown_request
 from turngraph.interfaces.stepper.views.state_edits import state_fields
-from turngraph.interfaces.stepper.views.status import step_mark, turn_mark, why_no_step
+from turngraph.interfaces.stepper.views.status import shown_steps, turn_mark, why_no_step
 from turngraph.interfaces.stepper.views.turn_edits import turn_fields
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.json_types import JsonObject
@@ -70,14 +69,18 @@ def widget_view(
         call: the number of the call to the model whose request and response are shown.
     """
     request, calls = shown_request(stepper, call), model_calls(stepper)
+    steps = shown_steps(stepper.timeline)
     return {
         "headline": headline(stepper),
         "mark": turn_mark(stepper),
         "sign": SIGNS[turn_mark(stepper)],
         "line": stepper.name,
         "lines": list(stepper.forks),
-        "steps": [printable(text) for text in step_texts(stepper.timeline)],
-        "marks": [_mark(step, stepper) for step in stepper.timeline],
+        "steps": [printable(text) for _, text in steps],
+        "marks": [
+            _mark(step, mark, stepper)
+            for step, (mark, _) in zip(stepper.timeline, steps, strict=True)
+        ],
         "position": len(stepper.steps_so_far) - 1,
         "graph": graph_path(stepper),
         "svg": graph_svg(stepper),
@@ -112,10 +115,10 @@ def pauses_view(stepper: Stepper, pauses: Collection[RetryPause]) -> JsonObject:
     }
 
 
-def _mark(step: Step, stepper: Stepper) -> Mark:
+def _mark(step: Step, mark: Mark, stepper: Stepper) -> Mark:
     """How a step went; the one where the stepper stands is `next` as long as it may go on."""
-    goes_on = step is stepper.now and step_mark(step) == "done" and turn_mark(stepper) == "next"
-    return "next" if goes_on else step_mark(step)
+    goes_on = step is stepper.now and mark == "done" and turn_mark(stepper) == "next"
+    return "next" if goes_on else mark
 
 
 def _disabled(stepper: Stepper) -> dict[str, str]:

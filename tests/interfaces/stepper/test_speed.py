@@ -107,6 +107,10 @@ def test_each_move_costs_few_calls_per_message(model: ScriptedModel) -> None:
         controller = WidgetController(stepper, lambda: None)
         spent["view"] = count.of(controller.view)
         spent["view again"] = count.of(controller.view)
+        stepper.retry()
+        controller.view()
+        assert len(stepper.forks) == 2
+        spent["view of two lines again"] = count.of(controller.view)
         for name, calls in spent.items():
             costs.setdefault(name, []).append(calls)
         stepper.close()

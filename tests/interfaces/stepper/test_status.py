@@ -27,6 +27,7 @@ from turngraph.interfaces.stepper.views.status import (
     turn_mark,
     why_no_step,
 )
+from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.timeouts import Timeouts
 from turngraph.scripted import Call, Fail, Hang, Say, ScriptedModel
@@ -65,6 +66,9 @@ def test_a_refused_call_is_failed_and_its_sentence_stands_where_the_answer_would
         assert "401" in problems_of(stepper)[0]
         assert "401" in pane_texts(stepper)["answer"]
         assert [step_mark(step) for step in stepper.timeline].count("failed") == 1
+        # The last stage did what it had to; the line that ends with it says how the turn ended.
+        view = widget_view(stepper)
+        assert (view["marks"][-1], view["steps"][-1]) == ("failed", "4: finalize → failed")
         assert 'data-mark="failed"' in graph_svg(stepper)
         assert "over" in why_no_step(stepper)
 
