@@ -1,6 +1,7 @@
 """`/v1/responses` and `/v1/conversations`: turns that the server stores."""
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -67,6 +68,8 @@ __all__ = ["router"]
 router: Final = APIRouter(tags=["responses"])
 _creating: Final = APIRouter(route_class=CallerRoute)
 
+_EVENT_NUMBER: Final = re.compile(r"-1|[0-9]{1,9}")
+"""What a database can compare with the number of an event; -1 is before the first one."""
 CANCEL_S: Final = 5.0
 """How long a request to cancel waits for the response to end."""
 
@@ -131,13 +134,11 @@ async def retrieve_response(
     row = await _find(response_id, caller, service)
     if stream.lower() not in ("true", "1"):
         return JSONResponse(shown(row, service.models))
-    try:
-        after = int(starting_after)
-    except ValueError:
+    if _EVENT_NUMBER.fullmatch(starting_after) is None:
         raise ServerError(
             400, "`starting_after` must be the number of an event.", param="starting_after"
-        ) from None
-    return _followed(row, after, service)
+        )
+    return _followed(row, int(starting_after), service)
 
 
 @router.get("/v1/responses/{response_id}/input_items")

@@ -116,10 +116,11 @@ def test_a_response_without_a_stream_is_followed_to_its_end(url: str, vendor: Ve
     events: list[Any] = list(client(url).responses.retrieve(made.id, stream=True))
     assert [each.type for each in events] == ["response.created", "response.completed"]
     assert events[-1].response.output_text == "late"
-    with pytest.raises(openai.BadRequestError, match="starting_after"):
-        client(url).get(
-            f"/responses/{made.id}?stream=true&starting_after=x", cast_to=httpx2.Response
-        )
+    for number in ("x", "-2", "1e3", "٣", str(2**63)):
+        with pytest.raises(openai.BadRequestError, match="starting_after"):
+            client(url).get(
+                f"/responses/{made.id}?stream=true&starting_after={number}", cast_to=httpx2.Response
+            )
     with pytest.raises(openai.NotFoundError):
         list(client(url, "bolt").responses.retrieve(made.id, stream=True))
 
