@@ -14,8 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.budget import Budget
-from turngraph.billing.errors import LedgerError
 from turngraph.billing.ledger_reports import LedgerReports
 from turngraph.billing.operations.results import Policy, Swept
 from turngraph.billing.store.calls import Settled
@@ -201,13 +201,13 @@ class Ledger(Connected, LedgerReports):
         """
         from turngraph.billing.operations.corrections import correct
 
-        return self.store.run(correct, attempt_id, Decimal(usd), note=note)
+        return self.store.run(correct, attempt_id, usd, note=note)
 
     async def acorrect(self, attempt_id: str, usd: Decimal | str, *, note: str) -> Settled:
         """Async version of `correct`."""
         from turngraph.billing.operations.corrections import correct
 
-        return await self.store.arun(correct, attempt_id, Decimal(usd), note=note)
+        return await self.store.arun(correct, attempt_id, usd, note=note)
 
     def forget_answers(self, *, days: float) -> int:
         """Deletes the stored answers of attempts that were closed more than `days` days ago.
@@ -222,8 +222,7 @@ class Ledger(Connected, LedgerReports):
         """
         from turngraph.billing.operations.retention import forget_answers
 
-        if days < 0:
-            raise LedgerError(f"`days` is {days:g}; it must be 0 or more.")
+        check_ledger_arguments(days=days)
         before = datetime.fromtimestamp(self.store.now(), UTC) - timedelta(days=days)
         forgotten = 0
         # A transaction per batch, so that other workers are not kept waiting.

@@ -1,7 +1,7 @@
 """The turn as a LangGraph graph: one node for each row of the stage table."""
 
-from collections.abc import Hashable
-from typing import Any, cast
+from collections.abc import Hashable, Mapping
+from typing import Any, Final, cast
 
 from langgraph.graph import END, START
 
@@ -17,10 +17,16 @@ from turngraph.graphs.stage_table import (
 )
 from turngraph.graphs.turn_builder import TurnBuilder
 from turngraph.nodes.support.dependencies import TurnDependencies
+from turngraph.state.argument_kinds import Kind, check_kinds, is_a, or_none
 from turngraph.state.kinds import TurnPhase
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
 __all__ = ["build_chat_turn"]
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "deps": Kind(is_a(TurnDependencies), "a TurnDependencies"),
+    "custom": Kind(or_none(is_a(CustomStages)), "a CustomStages"),
+}
 
 
 def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) -> TurnBuilder:
@@ -40,6 +46,7 @@ def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) 
         >>> list(graph.nodes)[:3], graph.compile().name
         (['prep_first_request', 'call_llm', 'bill'], 'LangGraph')
     """
+    check_kinds(_KINDS, {"deps": deps, "custom": custom})
     graph = TurnBuilder(Turn, input_schema=TurnInput, output_schema=TurnOutput)
     rows = stage_table(deps, custom or CustomStages())
     for row in rows:

@@ -7,7 +7,7 @@ sent: bad input is a 400 that names what is wrong, and a thread that another wor
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -18,6 +18,7 @@ from turngraph.billing.errors import TurnConflictError
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.providers.writing.openai_messages import openai_messages
+from turngraph.state.argument_kinds import Kind, check_kinds, is_a, list_of, or_none
 from turngraph.state.errors import TurnValueError
 from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.result import TurnResult
@@ -25,6 +26,13 @@ from turngraph.state.turn import TurnInput, TurnSettings
 from turngraph.state.turn_error import TurnError
 
 __all__ = ["ahandler", "handler"]
+
+_NAMES: Final = list_of(is_a(str))
+_KINDS: Final[Mapping[str, Kind]] = {
+    "tags": Kind(_NAMES, "a list of texts"),
+    "plugins": Kind(or_none(_NAMES), "a list of names of plugins"),
+    "functions": Kind(or_none(_NAMES), "a list of names of built-in tools"),
+}
 
 
 def handler(
@@ -120,6 +128,8 @@ def _settings(
     plugins: Sequence[str] | None,
     functions: Sequence[str] | None,
 ) -> TurnSettings:
+    given = {"tags": tags, "plugins": plugins, "functions": functions}
+    check_kinds(_KINDS, given, TurnValueError)
     named = plugins is not None or functions is not None
     tools = (*(plugins or ()), *(functions or ())) if named else None
     return TurnSettings(account=account, api_key_id=api_key_id, tags=tuple(tags), tools=tools)

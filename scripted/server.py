@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from turngraph.scripted.argument_kinds import check_arguments
 from turngraph.scripted.chat.completion_store import CompletionStore
 from turngraph.scripted.checks import RequestError
 from turngraph.scripted.envelope import Envelope
@@ -79,7 +80,8 @@ class ScriptedModel(Connected, LoopbackServer):
         port: the port on 127.0.0.1; 0 takes a free one.
 
     Raises:
-        TypeError: if `script` holds something that is not a step.
+        TurnConfigurationError: for an argument of a wrong kind, such as a script with something
+            that is not a step.
 
     >>> import json, urllib.request
     >>> from turngraph.scripted.script import Say
@@ -108,6 +110,17 @@ class ScriptedModel(Connected, LoopbackServer):
         clock: Callable[[], float] = time.time,
         port: int = 0,
     ) -> None:
+        check_arguments(
+            accepts=accepts,
+            api_key=api_key,
+            cache_from=cache_from,
+            clock=clock,
+            delay_s=delay_s,
+            name=name,
+            pieces=pieces,
+            port=port,
+            responder=responder,
+        )
         super().__init__(self._serve_one, port=port)
         if not isinstance(script, Sequence):
             raise TurnConfigurationError(

@@ -3,6 +3,9 @@
 Without it a slip would show as Python's own error in the middle of a turn, or not at all.
 """
 
+import math
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -16,12 +19,18 @@ __all__ = [
     "check_kinds",
     "has_method",
     "is_a",
+    "is_count",
     "is_number",
+    "is_positive",
+    "is_text",
     "list_of",
     "one_or_list",
     "or_none",
     "shown",
 ]
+
+_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
+_SHOWN_DIGITS: Final = 40
 
 IsAllowed = Callable[[object], bool]
 """Says whether a value is allowed."""
@@ -37,6 +46,25 @@ class Kind(NamedTuple):
 def is_a(*types: type) -> IsAllowed:
     """Allows instances of `types`."""
     return lambda value: isinstance(value, types)
+
+
+def is_count(value: object) -> bool:
+    """Allows whole numbers of at least 0."""
+    return isinstance(value, int) and is_number(value)
+
+
+def is_positive(value: object) -> bool:
+    """Allows whole numbers of at least 1."""
+    return is_count(value) and value != 0
+
+
+def is_text(value: object) -> bool:
+    """Allows texts that a database can hold: no zero byte, no half of a character.
+
+    >>> is_text("a"), is_text(chr(0xD800)), is_text(b"a")
+    (True, False, False)
+    """
+    return isinstance(value, str) and "\0" not in value and not _HALF_CHARACTER.search(value)
 
 
 def or_none(fits: IsAllowed) -> IsAllowed:
@@ -63,8 +91,10 @@ def has_method(name: str) -> IsAllowed:
 
 
 def is_number(value: object) -> bool:
-    """Allows numbers of at least 0."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    """Allows numbers of at least 0 that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= sys.float_info.max or value == math.inf
 
 
 YES_NO: Final = Kind(is_a(bool), "True or False")
@@ -95,7 +125,11 @@ def shown(value: object) -> str:
     >>> shown("one"), shown({"api_key": "k"})
     ("'one'", 'a dict')
     """
-    is_plain = isinstance(value, str) and value.isprintable() and len(value) <= 40
-    return (
-        repr(value) if is_plain or isinstance(value, int | float) else f"a {type(value).__name__}"
-    )
+    if isinstance(value, str):
+        is_plain = value.isprintable() and len(value) <= _SHOWN_DIGITS
+    else:
+        # Python does not write numbers of more than 4,300 digits.
+        is_plain = isinstance(value, float) or (
+            isinstance(value, int) and abs(value) < 10**_SHOWN_DIGITS
+        )
+    return repr(value) if is_plain else f"a {type(value).__name__}"

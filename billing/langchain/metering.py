@@ -28,6 +28,16 @@ from turngraph.billing.store.calls import (
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.billing.store.outcomes import mark_unknown, release
 from turngraph.billing.store.states import SettlementBasis
+from turngraph.state.argument_kinds import (
+    Kind,
+    check_kinds,
+    has_method,
+    is_a,
+    is_positive,
+    is_text,
+    list_of,
+    or_none,
+)
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.payer import payer_of_run
 from turngraph.state.request import Api
@@ -51,6 +61,15 @@ _MAX_ANSWERS: Final = 128
 _NOT_SENT: Final = ("_type", "extra_body", "model_name", "use_responses_api")
 """Parameters that LangChain reports and does not send as they are."""
 
+_KINDS: Final[Mapping[str, Kind]] = {
+    "ledger": Kind(is_a(Ledger), "a Ledger: write `Ledger('sqlite:///turns.db')`"),
+    "prices": Kind(has_method("charge"), "a `Prices()`"),
+    "attribution": Kind(is_a(CostAttribution), "a CostAttribution"),
+    "budgets": Kind(list_of(has_method("windows")), "a list of Budgets: `[Budget(usd='0.50')]`"),
+    "max_tokens": Kind(is_positive, "a whole number of at least 1"),
+    "vendor": Kind(or_none(is_text), "the name of a vendor"),
+}
+
 
 @dataclass(frozen=True)
 class MeteringConfig:
@@ -72,6 +91,9 @@ class MeteringConfig:
     budgets: tuple[Budget, ...] = ()
     max_tokens: int = 4096
     vendor: str | None = None
+
+    def __post_init__(self) -> None:
+        check_kinds(_KINDS, vars(self))
 
     @classmethod
     def of(cls, metered: "MeteringConfig | Ledger") -> "MeteringConfig":

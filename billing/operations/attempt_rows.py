@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from sqlalchemy import RowMapping, Select, bindparam, func, select
 
+from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.operations.results import AttemptRow, TurnBill
 from turngraph.billing.pricing.money import from_nano
@@ -84,6 +85,7 @@ COLUMN_TYPES: Final[Mapping[str, type]] = {
 
 def bounds(since: datetime | None, until: datetime | None) -> dict[str, float]:
     """Returns the parameters of `DURING`; `None` is no bound."""
+    check_ledger_arguments(since=since, until=until)
     return {
         "b_since": 0.0 if since is None else since.timestamp(),
         "b_until": 1e12 if until is None else until.timestamp(),
@@ -109,6 +111,7 @@ def attempt_rows(
 
 def turn_bill(tx: LedgerTransaction, turn_id: str) -> TurnBill:
     """Returns one turn's bill. Raises `LedgerError` for a turn that is not in this ledger."""
+    check_ledger_arguments(turn_id=turn_id)
     query = _query().where(_a.turn_id == turn_id).order_by(_a.created, _a.attempt_id)
     attempts = tuple(map(_flat, tx.conn.execute(query).mappings()))
     status = tx.conn.execute(select(turn_t.c.status).where(turn_t.c.turn_id == turn_id)).scalar()

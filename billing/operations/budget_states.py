@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
+from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.budget import Budget
 from turngraph.billing.operations.results import BudgetState
 from turngraph.billing.pricing.money import from_nano
@@ -23,6 +24,7 @@ def budget_states(
     count is. With `account`, only the stored budgets per account are, as far as they are that
     account's: of any other budget nobody can tell who may know of it.
     """
+    check_ledger_arguments(account=account, limit=limit)
     w, day = window_t.c, datetime.fromtimestamp(tx.now, UTC).date().isoformat()
     # A limit of zero has no share: NULL, which sorts as the fullest.
     share = (w.settled_nano + w.held_nano) * 1.0 / func.nullif(w.limit_nano, 0)

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import select, update
 
+from turngraph.billing.argument_kinds import amount_from, check_ledger_arguments
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.store.attempt_rows import THIS_ATTEMPT
 from turngraph.billing.store.calls import Settled, Settlement
@@ -20,13 +21,15 @@ _FIND: Final = select(attempt_t).where(THIS_ATTEMPT)
 _NOTE: Final = update(attempt_t).where(THIS_ATTEMPT)
 
 
-def correct(tx: LedgerTransaction, attempt_id: str, usd: Decimal, *, note: str) -> Settled:
+def correct(tx: LedgerTransaction, attempt_id: str, usd: Decimal | str, *, note: str) -> Settled:
     """Makes `usd` the net charge of an attempt; zero for one that was never served.
 
     An attempt of unknown outcome is closed with this amount; a closed one gets a further entry.
     Raises `LedgerError` for a negative amount, an attempt that a worker may still be using, or an
     id that is not in this ledger.
     """
+    check_ledger_arguments(attempt_id=attempt_id, note=note)
+    usd = amount_from(usd)
     if usd < 0:
         raise LedgerError(
             f"An attempt cannot cost {usd:f} USD; for a refund, give the lower amount that remains."

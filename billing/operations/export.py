@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.operations.attempt_rows import COLUMN_TYPES, attempt_rows
 from turngraph.billing.store.transaction import LedgerTransaction
@@ -35,6 +36,7 @@ def export(
     Raises `LedgerError` for an unknown suffix, a file that cannot be written, or where Parquet's
     library is not installed.
     """
+    check_ledger_arguments(path=path)
     return write_rows(attempt_rows(tx, since=since, until=until), path, COLUMN_TYPES)
 
 

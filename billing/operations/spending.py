@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import case, desc, func, select, true
 from sqlalchemy.sql import ColumnElement
 
+from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.operations.attempt_rows import DURING, NET_NANO, bounds
 from turngraph.billing.operations.results import Dimension, Repriced, Spent
@@ -60,6 +61,7 @@ def spending(
     counts for each of them. Only attempts that were begun from `since` to before `until` count.
     Raises `LedgerError` for an unknown dimension.
     """
+    check_ledger_arguments(by=by, account=account, limit=limit)
     if by not in COLUMNS:
         raise LedgerError(f"No report by `{by}`. Allowed: {', '.join(COLUMNS)}.")
     query = (
@@ -134,6 +136,7 @@ def reprice(
 
     The tokens are taken as they were counted; another model's tokenizer would count differently.
     """
+    check_ledger_arguments(prices=prices, vendor=vendor, model=model)
     columns = (_a.usage, _a.unpriced, _a.created, NET_NANO.label("nano"))
     query = select(*columns).where(*DURING, _a.kind == "completion", _a.state == "settled")
     actual = other = Decimal(0)

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from sqlalchemy import RowMapping, and_, bindparam, or_, select
 
+from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.operations.results import Policy, Swept
 from turngraph.billing.pricing.charges import charge_for
 from turngraph.billing.pricing.money import from_nano
@@ -121,6 +122,7 @@ def outstanding(
     """Returns attempts that are unknown, or answered by a worker that is gone, and unchanged for
     `quiet_s` seconds.
     """
+    check_ledger_arguments(quiet_s=quiet_s, limit=limit)
     which = {"b_now": tx.now, "b_before": tx.now - quiet_s, "b_limit": limit}
     rows = tx.conn.execute(_OUTSTANDING, which).mappings()
     return tuple(_outstanding_from(row) for row in rows)
@@ -164,6 +166,9 @@ def sweep(
         look_back_s: how many seconds back guesses are looked up.
         limit: the highest number of attempts of each kind.
     """
+    check_ledger_arguments(
+        prices=prices, policy=policy, quiet_s=quiet_s, look_back_s=look_back_s, limit=limit
+    )
     # Each step is a transaction of its own: a lookup may take seconds, and locks nothing.
     released, unknown = store.run(expire, limit)
     settled = left = 0

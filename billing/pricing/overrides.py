@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.rates import Rate, Rates, Tier, Usd
+from turngraph.state.argument_kinds import is_text, shown
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
 
@@ -172,6 +173,10 @@ def load_prices(path: str | Path) -> PriceFile:
 
 
 def _read(path: str | Path) -> bytes:
+    if not (isinstance(path, Path) or is_text(path)):
+        raise TurnConfigurationError(
+            f"`prices` is {shown(path)}; it must be the path of a price file."
+        )
     try:
         content = Path(path).read_bytes()
     except OSError as exc:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.budget import Budget, Window
 from turngraph.billing.pricing.money import from_nano, to_nano
 from turngraph.billing.store.calls import Call, ThresholdCrossed
@@ -71,6 +72,7 @@ def set_budget(tx: LedgerTransaction, budget: Budget) -> None:
     """Stores a budget, or replaces the one with the same id. It applies to every call from now on,
     whoever makes it.
     """
+    check_ledger_arguments(budget=budget)
     values = {"name": budget.id, "definition": budget.model_dump_json()}
     statement = INSERT[tx.conn.dialect.name](budget_t)
     changed = {"definition": statement.excluded.definition}
@@ -79,6 +81,7 @@ def set_budget(tx: LedgerTransaction, budget: Budget) -> None:
 
 def remove_budget(tx: LedgerTransaction, name: str) -> bool:
     """Removes a stored budget. Returns whether there was one. What it counted stays for reports."""
+    check_ledger_arguments(budget_id=name)
     return tx.conn.execute(budget_t.delete().where(budget_t.c.name == name)).rowcount == 1
 
 

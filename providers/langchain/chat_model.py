@@ -20,6 +20,7 @@ from turngraph.providers.langchain.structured import bind_schema
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.vendors.profiles import find_vendor, vendor_of_url
 from turngraph.providers.writing.payload import Payload
+from turngraph.state.argument_kinds import Kind, check_kinds, is_a, or_none
 from turngraph.state.errors import TurnConfigurationError
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["TurngraphChatModel"]
 
 _UNUSED: Final = (
+    "client",
+    "async_client",
+    "root_client",
+    "root_async_client",
     "openai_proxy",
     "http_client",
     "http_async_client",
@@ -38,6 +43,15 @@ _UNUSED: Final = (
     "stream_chunk_timeout",
 )
 """Fields of the base class for clients that this class does not use."""
+
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "base_url": Kind(or_none(is_a(str)), "the address of an endpoint"),
+    "openai_api_base": Kind(or_none(is_a(str)), "the address of an endpoint"),
+    "model_kwargs": Kind(is_a(dict), "an object of request members"),
+    "vendor": Kind(or_none(is_a(str)), "the name of a vendor"),
+}
+"""The fields that are read before pydantic has checked them."""
 
 
 def _model_is_missing() -> str:
@@ -116,6 +130,8 @@ class TurngraphChatModel(BaseChatOpenAI):
     @classmethod
     def _find_key(cls, values: Any) -> Any:
         # The base class would read OPENAI_API_KEY for any endpoint. Here the vendor is known first.
+        if isinstance(values, dict):
+            check_kinds(_KINDS, values)
         if not isinstance(values, dict) or values.get("api_key") or values.get("openai_api_key"):
             return values
         url, vendor = values.get("base_url") or values.get("openai_api_base"), values.get("vendor")

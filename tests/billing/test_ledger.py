@@ -123,7 +123,7 @@ async def test_old_answers_are_forgotten(open_book: Open, mode: str) -> None:
     book.clock.now += 8 * 86_400
     assert await run(book.ledger, mode, "forget_answers")(days=7) == 1
     assert book.row("c.1")["response"] is None
-    with pytest.raises(LedgerError, match="`days` is -1; it must be 0 or more"):
+    with pytest.raises(LedgerError, match="`days` is -1; it must be a number of days: 0 or more"):
         await run(book.ledger, mode, "forget_answers")(days=-1)
 
 

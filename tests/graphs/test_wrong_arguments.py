@@ -2,6 +2,7 @@
 own error.
 """
 
+import asyncio
 import copy
 import pickle
 from collections.abc import Callable
@@ -19,17 +20,22 @@ from tests.turns import Run, ask, both_ways, turn_on
 from turngraph import (
     Ledger,
     McpServers,
+    MeteringConfig,
     OpenAIProvider,
     OpenTelemetry,
     Prices,
     ProviderConfig,
     Retry,
     ScriptedModel,
+    TurngraphChatModel,
     TurnStepper,
+    build_chat_turn,
     chat_turn,
+    handler,
     load_manifests,
     openai_messages,
 )
+from turngraph.billing.errors import LedgerError
 from turngraph.providers.writing.chat_converter import OpenAIChatConverter
 from turngraph.providers.writing.responses_converter import OpenAIResponsesConverter
 from turngraph.state.errors import (
@@ -39,6 +45,12 @@ from turngraph.state.errors import (
     TurnValueError,
 )
 
+_MANIFEST = """
+apiVersion: turngraph/v1
+kind: Plugin
+metadata: {name: shop}
+spec: {selector: {directive: always}, data: {description: Hours., static_data: {opens: 9}}}
+"""
 WRONG: list[Any] = [5, None, b"x", ["x"], {"a": 5}, object(), len]
 
 
@@ -65,6 +77,20 @@ def refuses(make: Callable[[Any], object], *, but: tuple[Any, ...] = ()) -> None
         (lambda value: OpenAIProvider(value), ()),
         (lambda value: TurnStepper(value), ()),
         (lambda value: ScriptedModel(value), ()),
+        (lambda value: ScriptedModel(accepts=value), (WRONG[3], WRONG[4])),
+        (lambda value: ScriptedModel(port=value), (WRONG[0],)),
+        (lambda value: TurngraphChatModel(model="m", base_url=value), (WRONG[1],)),
+        (lambda value: TurngraphChatModel(model="m", api_key="k", model_kwargs=value), (WRONG[4],)),
+        (lambda value: TurngraphChatModel(model="m", api_key="k", root_client=value), (WRONG[1],)),
+        (lambda value: Prices.load(value), ()),
+        (lambda value: MeteringConfig(value), ()),
+        (lambda value: MeteringConfig(Ledger("sqlite://"), budgets=value), ()),
+        (lambda value: build_chat_turn(value), ()),
+        (lambda value: load_manifests(_MANIFEST, secrets=value), (WRONG[1],)),
+        (lambda value: load_manifests(_MANIFEST, allow_hosts=value), (WRONG[3], WRONG[4])),
+        (lambda value: handler(chat_turn("scripted"), {}, tags=value), (WRONG[3],)),
+        (lambda value: handler(chat_turn("scripted"), {}, plugins=value), (WRONG[1], WRONG[3])),
+        (lambda value: TurnStepper(chat_turn("scripted"), ask("Hi"), breakpoints=value), ()),
         (lambda value: OpenTelemetry(tracer_provider=value), (WRONG[1],)),
         (lambda value: chat_turn("scripted", plugins=value), ()),
         (lambda value: chat_turn("scripted", interrupt_before=value), (WRONG[1],)),
@@ -74,6 +100,53 @@ def test_a_value_of_a_wrong_kind_is_refused_where_it_is_given(
     make: Callable[[Any], object], allowed: tuple[Any, ...]
 ) -> None:
     refuses(make, but=allowed)
+
+
+@pytest.mark.parametrize("prices", ["\ud800", "a\0b"])
+def test_a_text_that_is_no_path_is_no_price_file(prices: str) -> None:
+    with pytest.raises(TurnConfigurationError, match="path of a price file"):
+        chat_turn("scripted", prices=prices)
+
+
+def test_a_number_too_long_to_be_written_is_named_by_its_kind() -> None:
+    """Python writes no number of more than 4,300 digits: the refusal itself failed."""
+    with pytest.raises(TurnConfigurationError, match="`wait_s` is a int"):
+        chat_turn("scripted", wait_s=10**5_000)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("spending", {"by": ["account"]}),
+        ("spending", {"account": b"x"}),
+        ("spending", {"limit": "5"}),
+        ("total", {"since": "yesterday"}),
+        ("total", {"account": "\ud800"}),
+        ("budget_states", {"limit": 10**40}),
+        ("outstanding", {"quiet_s": None}),
+        ("sweep", {"limit": [1]}),
+        ("sweep", {"policy": "guess"}),
+        ("turn_bill", {"turn_id": 10**40}),
+        ("remove_budget", {"budget_id": ["x"]}),
+        ("set_budget", {"budget": {"usd": "1"}}),
+        ("correct", {"attempt_id": "c1.1", "usd": "a lot", "note": "n"}),
+        ("correct", {"attempt_id": "c1.1", "usd": None, "note": "n"}),
+        ("correct", {"attempt_id": 5, "usd": "1", "note": "n"}),
+        ("export", {"path": None}),
+        ("reprice", {"prices": None, "vendor": "openai", "model": "gpt-5"}),
+        ("forget_answers", {"days": float("nan")}),
+        ("forget_answers", {"days": 10**40}),
+    ],
+)
+def test_a_ledger_refuses_an_argument_of_a_wrong_kind(
+    method: str, arguments: dict[str, Any]
+) -> None:
+    """They were errors of the database's driver, of `decimal` and of `datetime`."""
+    with Ledger("sqlite://") as ledger:
+        with pytest.raises(LedgerError, match="must be"):
+            getattr(ledger, method)(**arguments)
+        with pytest.raises(LedgerError, match="must be"):
+            asyncio.run(getattr(ledger, f"a{method}")(**arguments))
 
 
 @pytest.mark.parametrize("text", ["x" * 5_000, "\ud800", "a\0b"])

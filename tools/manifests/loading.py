@@ -4,8 +4,9 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from turngraph.state.argument_kinds import Kind, check_kinds, is_a, or_none
 from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.manifests.assembly import Assembler
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["Manifests", "load_manifests"]
 
 logger = logging.getLogger("turngraph.tools")
+
+
+def _are_hosts(value: object) -> bool:
+    return (
+        isinstance(value, Collection)
+        and not isinstance(value, str | bytes)
+        and all(isinstance(each, str) for each in value)
+    )
+
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "secrets": Kind(or_none(is_a(Secrets)), "a `Secrets()`"),
+    "allow_hosts": Kind(_are_hosts, "a list of hosts: `allow_hosts=['localhost:8080']`"),
+}
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,7 @@ def load_manifests(
 
     Raises ManifestError with every problem, its file, line and path, and FileNotFoundError.
     """
+    check_kinds(_KINDS, {"secrets": secrets, "allow_hosts": allow_hosts})
     reader = ManifestReader()
     for text in read_sources(source):
         reader.read(text)

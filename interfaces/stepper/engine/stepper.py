@@ -1,7 +1,7 @@
 """The stepper without a view: it moves through a graph one stage at a time and can be looked at."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from turngraph.interfaces.stepper.engine.background import BackgroundLoop
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
@@ -16,11 +16,16 @@ from turngraph.interfaces.stepper.engine.storable_line import StorableLine
 from turngraph.interfaces.stepper.engine.stored_thread import check_reachable
 from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.interfaces.stepper.engine.timeline import Until, stop_condition
+from turngraph.state.argument_kinds import Kind, check_kinds, is_a, list_of
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import AnyEvent
 from turngraph.state.request import ChatRequest
 
 __all__ = ["Stepper"]
+
+_BREAKPOINTS: Final = Kind(
+    list_of(is_a(Breakpoint)), "a list of breakpoints: `breakpoints=[Breakpoint('call_llm')]`"
+)
 
 
 class Stepper(StorableLine):
@@ -38,6 +43,7 @@ class Stepper(StorableLine):
         breakpoints: tuple[Breakpoint, ...] = (),
         context: object = None,
     ) -> None:
+        check_kinds({"breakpoints": _BREAKPOINTS}, {"breakpoints": breakpoints})
         if thread is not None:
             check_reachable(graph)
         session, loop = Session(graph, thread, context), BackgroundLoop()
