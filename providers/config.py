@@ -204,15 +204,21 @@ class ProviderConfig(Frozen):
     def from_chat_model(cls, chat: "BaseChatOpenAI") -> Self:
         """Returns the configuration of a LangChain `ChatOpenAI`, or of a class on the same base.
 
-        Raises TurnConfigurationError for anything else, and as the class does.
+        Raises TurnConfigurationError for anything else, for one with a rate limiter, a cache or
+        callbacks, and as the class does.
         """
-        from turngraph.providers.langchain.from_chat_model import config_fields, is_chat_model
+        from turngraph.providers.langchain.from_chat_model import (
+            config_fields,
+            is_chat_model,
+            refuse_not_used,
+        )
 
         if not is_chat_model(chat):
             raise TurnConfigurationError(
                 f"A {type(chat).__name__} is no ChatOpenAI. Give the ChatOpenAI itself: what "
                 "`bind` or `with_…` put around one would be lost."
             )
+        refuse_not_used(chat)
         return cls.model_validate(config_fields(chat))
 
     @property

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.providers.timeouts import Timeouts
 from turngraph.providers.wire.url_credentials import strip_credentials
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-__all__ = ["config_fields", "is_chat_model", "timeouts_of"]
+__all__ = ["config_fields", "is_chat_model", "refuse_not_used", "timeouts_of"]
 
 _FIELDS: Final = {
     "temperature": "temperature",
@@ -39,6 +40,13 @@ _BODY_FIELDS: Final = (
 )
 """Fields of LangChain's class that are members of a request, and that `ProviderConfig` has not."""
 
+_NOT_USED: Final = {
+    "rate_limiter": "no request would wait for it. Wait where the turns are started",
+    "cache": "each call would go to the vendor. Keep answers that you ask for again yourself",
+    "callbacks": "they would hear nothing. Give `on_event=` to `chat_turn`",
+}
+"""Fields that only LangChain's `invoke` uses, and what to do instead."""
+
 
 def is_chat_model(value: object) -> bool:
     """Whether `value` is a `ChatOpenAI`, or of a class on the same base.
@@ -47,6 +55,20 @@ def is_chat_model(value: object) -> bool:
     it adds to a request would be lost. So its class is asked, not the object.
     """
     return "root_client" in getattr(type(value), "model_fields", {})
+
+
+def refuse_not_used(chat: "BaseChatOpenAI") -> None:
+    """Raises TurnConfigurationError for a rate limiter, a cache or callbacks: LangChain's `invoke`
+    asks them, and a turn, which sends its own requests, does not.
+    """
+    for name, consequence in _NOT_USED.items():
+        value = getattr(chat, name, None)
+        # `False` is no cache; a manager of callbacks holds them as `handlers`.
+        if getattr(value, "handlers", value) not in (None, False, []):
+            raise TurnConfigurationError(
+                f"The `{name}` of a {type(chat).__name__} is not used by a turn: {consequence}, "
+                f"and build the model without `{name}`."
+            )
 
 
 def config_fields(chat: "BaseChatOpenAI") -> JsonObject:

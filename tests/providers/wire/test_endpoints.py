@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import CallbackManager, StdOutCallbackHandler
 from langchain_core.messages import HumanMessage
+from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
 
@@ -260,6 +263,31 @@ def test_what_stands_around_a_langchain_model_is_refused_and_not_lost(
     for make in (chat_turn, OpenAIProvider.from_chat_model):
         with pytest.raises(TurnConfigurationError, match="ChatOpenAI itself"):
             make(wrapped(chat))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rate_limiter", InMemoryRateLimiter(requests_per_second=1)),
+        ("cache", InMemoryCache()),
+        ("cache", True),
+        ("callbacks", [StdOutCallbackHandler()]),
+        ("callbacks", CallbackManager([StdOutCallbackHandler()])),
+    ],
+)
+def test_what_a_turn_would_not_ask_is_refused_by_name(
+    endpoint: Endpoint, name: str, value: Any
+) -> None:
+    """A limit that nobody keeps, or a callback that hears no charge, would be missed late."""
+    known: dict[str, Any] = {
+        "model": "gpt-4o",
+        "base_url": endpoint.base_url,
+        "api_key": SecretStr(KEY),
+    }
+    for make in (chat_turn, OpenAIProvider.from_chat_model):
+        with pytest.raises(TurnConfigurationError, match=f"`{name}` of a ChatOpenAI is not used"):
+            make(ChatOpenAI(**{**known, name: value}))
+    chat_turn(ChatOpenAI(**known, cache=False, callbacks=[]))
 
 
 def test_a_turn_accepts_a_langchain_model(endpoint: Endpoint) -> None:
