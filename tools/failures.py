@@ -6,10 +6,13 @@ import traceback
 from collections.abc import Mapping
 from typing import Final
 
+from langchain_core.tools import ToolException
+
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.output import ToolOutput, clean
 from turngraph.tools.text import one_line
 
-__all__ = ["describe_error", "error_output", "log_failure", "mask_secrets"]
+__all__ = ["IllustratedError", "describe_error", "error_output", "log_failure", "mask_secrets"]
 
 logger = logging.getLogger("turngraph.tools")
 
@@ -39,6 +42,17 @@ SECRETS: Final = (
     ),
 )
 """The forms in which keys and passwords appear in error messages, and their replacements."""
+
+
+class IllustratedError(ToolException):
+    """A refusal of a tool with pictures, sounds or files beside its sentence.
+
+    `media` are content blocks of LangChain. The sentence names each of them.
+    """
+
+    def __init__(self, sentence: str, media: tuple[JsonObject, ...]) -> None:
+        super().__init__(sentence)
+        self.media = media
 
 
 def mask_secrets(text: str) -> str:
@@ -73,17 +87,16 @@ def error_output(name: str, error: BaseException) -> ToolOutput:
     The text of an exception may hold what people say to models. So only its type is logged, and
     where it was raised; at the level DEBUG also its text and the traceback, with secrets masked.
     """
-    from langchain_core.tools import ToolException
-
     sentence = describe_error(error)
     of_tool = {"tool": name}
     if isinstance(error, ToolException):
-        sentence = sentence.removeprefix("ToolException: ")
+        sentence = sentence.removeprefix("ToolException: ").removeprefix("IllustratedError: ")
         logger.info("tool %s refused its call", name, extra=of_tool)
         logger.debug("tool %s refused: %s", name, sentence, extra=of_tool)
     else:
         log_failure(f"tool {name} failed", error, of_tool)
-    return ToolOutput(content=f"Error: {sentence}", status="error")
+    media = error.media if isinstance(error, IllustratedError) else ()
+    return ToolOutput(content=f"Error: {sentence}", status="error", media=media)
 
 
 def log_failure(event: str, error: BaseException, fields: Mapping[str, str] | None = None) -> None:

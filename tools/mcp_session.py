@@ -1,9 +1,7 @@
 """The session with one MCP server: opened at the first use, and again when it was lost."""
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,12 +10,13 @@ from langchain_core.tools import ToolException
 from turngraph.state.forks import renew_after_fork
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.failures import log_failure
-from turngraph.tools.output import as_text, omitted_block
+from turngraph.tools.mcp_results import call_tool, result_parts
+from turngraph.tools.output import as_text
 from turngraph.tools.text import one_line
 
 if TYPE_CHECKING:
     from mcp import ClientSession
-    from mcp.types import CallToolResult, Tool
+    from mcp.types import Tool
 
 __all__ = ["CONNECT_S", "McpSession", "innermost_error"]
 
@@ -70,11 +69,7 @@ class McpSession:
                 f"The MCP server `{self.name}` cannot be reached: {innermost_error(error)}."
             ) from error
         try:
-            result = await self._unless_lost(
-                session.call_tool(
-                    name, arguments, read_timeout_seconds=timedelta(seconds=timeout_s)
-                )
-            )
+            result = await self._unless_lost(call_tool(session, name, arguments, timeout_s))
         except Exception as error:
             if not _is_lost(error):
                 raise ToolException(
@@ -87,7 +82,7 @@ class McpSession:
                 f"The MCP server `{self.name}` was lost during the call, so it is not known "
                 "whether the call took effect. The tool can be called again."
             ) from error
-        return _result_parts(result)
+        return result_parts(result)
 
     async def disconnect(self) -> None:
         """Closes the session, if one is open. The next call opens a new one."""
@@ -232,57 +227,3 @@ def _error_data(error: BaseException) -> str:
     """Returns the data of a protocol error, such as the allowed values, as text to append."""
     data = getattr(getattr(error, "error", None), "data", None)
     return "" if data is None else f" {as_text(data)}"
-
-
-def _result_parts(result: "CallToolResult") -> tuple[Any, Any]:
-    """Returns the content for the model, and the structured content for the program.
-
-    The content is text, or a list of content blocks if there are pictures, sounds or files in it.
-    Raises ToolException if the result is an error.
-    """
-    blocks = [_block(block) for block in result.content]
-    text = "\n".join(block["text"] for block in blocks if block["type"] == "text")
-    data = "" if result.structuredContent is None else as_text(result.structuredContent)
-    if result.isError:
-        # The text of an error seldom repeats its data, such as a code or the seconds to wait.
-        parts = [text, "" if _is_same_json(text, data) else data]
-        raise ToolException("\n".join(filter(None, parts)) or "The tool failed without saying why.")
-    # Servers should repeat structured content as text; some do not
-    # (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#structured-content).
-    if not text.strip() and data:
-        blocks.append({"type": "text", "text": data})
-    if all(block["type"] == "text" for block in blocks):
-        return "\n".join(block["text"] for block in blocks if block["text"]), (
-            result.structuredContent
-        )
-    return blocks, result.structuredContent
-
-
-def _is_same_json(text: str, data: str) -> bool:
-    try:
-        return bool(data) and as_text(json.loads(text)) == data
-    except (ValueError, RecursionError):
-        return False
-
-
-def _block(block: Any) -> JsonObject:
-    """Returns a content block of MCP as one of LangChain
-    (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#tool-result).
-    """
-    if block.type == "text":
-        return _text_block(str(block.text))
-    if block.type in ("image", "audio"):
-        return {"type": block.type, "base64": block.data, "mime_type": block.mimeType}
-    if block.type == "resource" and hasattr(block.resource, "text"):
-        return _text_block(str(block.resource.text))
-    if block.type == "resource":
-        kind = block.resource.mimeType or "application/octet-stream"
-        media = "image" if kind.startswith("image/") else "file"
-        return {"type": media, "base64": block.resource.blob, "mime_type": kind}
-    if block.type == "resource_link":
-        return _text_block(f"{block.name}: {block.uri}")
-    return _text_block(omitted_block(getattr(block, "mimeType", None) or block.type))
-
-
-def _text_block(text: str) -> JsonObject:
-    return {"type": "text", "text": text}

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from mcp.server.fastmcp import Context, FastMCP, Image
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, ImageContent, TextContent, ToolAnnotations
 
 server = FastMCP(
     "tests",
@@ -58,6 +58,14 @@ def refuse() -> CallToolResult:
         structuredContent={"code": "RATE_LIMITED", "retry_after": 30},
         isError=True,
     )
+
+
+@server.tool()
+def refuse_with_picture() -> CallToolResult:
+    """An error that a picture explains."""
+    picture = ImageContent(type="image", data="iVBORw==", mimeType="image/png")
+    text = TextContent(type="text", text="no such button")
+    return CallToolResult(content=[text, picture], isError=True)
 
 
 @server.tool()

@@ -16,12 +16,42 @@ import pytest
 from turngraph.state.errors import ToolArgumentsError, ToolTimeoutError, TurnConfigurationError
 from turngraph.state.reply import ToolCall
 from turngraph.tools.mcp import McpServers
+from turngraph.tools.output import ToolOutput
 from turngraph.tools.toolbox import Toolbox
 
 pytest.importorskip("langchain_mcp_adapters")
 
 SERVER = str(Path(__file__).with_name("mcp_server.py"))
 STDIO = {"transport": "stdio", "command": sys.executable, "args": [SERVER, "stdio"]}
+
+
+OWN_SERVER = """
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    reply = {"jsonrpc": "2.0", "id": message.get("id")}
+    if message["method"] == "initialize":
+        version = message["params"]["protocolVersion"]
+        info = {"name": "s", "version": "1"}
+        reply["result"] = {"protocolVersion": version, "capabilities": {}, "serverInfo": info}
+    elif message["method"] == "tools/list":
+        reply["result"] = {"tools": [{"name": "buy", "inputSchema": {"type": "object"}}]}
+    elif message["method"] == "tools/call":
+        reply |= ANSWER
+    else:
+        continue
+    print(json.dumps(reply), flush=True)
+"""
+"""A server whose answer to a call is `ANSWER`."""
+
+
+def bought(folder: Path, answer: dict[str, Any]) -> ToolOutput:
+    """The output of a tool whose server gives this answer."""
+    file = folder / "server.py"
+    file.write_text(f"ANSWER = {answer!r}\n{OWN_SERVER}")
+    connection = {"transport": "stdio", "command": sys.executable, "args": ["-S", str(file)]}
+    with McpServers({"shop": connection}) as servers:
+        return Toolbox.of(servers.tools()).run("buy", {}, call_id="c", timeout_s=30)
 
 
 @pytest.fixture
@@ -78,6 +108,35 @@ def test_structured_content_without_text_is_shown(servers: McpServers) -> None:
     assert failed.status == "error"
     assert failed.content == 'Error: too fast {"code":"RATE_LIMITED","retry_after":30}'
     assert run(box, "refuse_by_data") == 'Error: {"code":429}'
+
+
+def test_the_picture_of_an_error_reaches_the_model(servers: McpServers) -> None:
+    """The screenshot of a browser tool often says more than its sentence."""
+    output = Toolbox.of(servers.tools()).run("refuse_with_picture", {}, call_id="c", timeout_s=30)
+    assert (output.status, output.content) == ("error", "Error: no such button [image/png]")
+    assert output.media == ({"type": "image", "base64": "iVBORw==", "mime_type": "image/png"},)
+
+
+@pytest.mark.parametrize(
+    ("result", "content"),
+    [
+        ({"structuredContent": {"a": 1}}, '{"a":1}'),
+        ({"content": None, "structuredContent": {"a": 1}}, '{"a":1}'),
+        ({"content": "plain"}, "plain"),
+        ({"content": {"type": "text", "text": "one"}}, "one"),
+        ({"content": [{"type": "video", "data": "x", "mimeType": "video/mp4"}, "and"]}, None),
+        ({}, ""),
+    ],
+    ids=repr,
+)
+def test_a_result_in_another_form_is_shown_and_not_taken_for_a_refusal(
+    tmp_path: Path, result: dict[str, Any], content: str | None
+) -> None:
+    """The tool has run. The SDK refuses the result, and a model would call again."""
+    output = bought(tmp_path, {"result": result})
+    assert output.status == "ok"
+    expected = "[video/mp4: not text, left out]\nand" if content is None else content
+    assert (output.content, output.artifact) == (expected, result.get("structuredContent"))
 
 
 def test_a_slow_start_is_waited_for_as_configured() -> None:
@@ -196,31 +255,10 @@ def test_a_server_that_cannot_be_started_is_reported() -> None:
         servers.tools()
 
 
-OWN_ERROR = """
-import json, sys
-for line in sys.stdin:
-    message = json.loads(line)
-    reply = {"jsonrpc": "2.0", "id": message.get("id")}
-    if message["method"] == "initialize":
-        version = message["params"]["protocolVersion"]
-        info = {"name": "s", "version": "1"}
-        reply["result"] = {"protocolVersion": version, "capabilities": {}, "serverInfo": info}
-    elif message["method"] == "tools/list":
-        reply["result"] = {"tools": [{"name": "buy", "inputSchema": {"type": "object"}}]}
-    elif message["method"] == "tools/call":
-        reply["error"] = {"code": -32000, "message": "too many", "data": {"retry_after": 30}}
-    else:
-        continue
-    print(json.dumps(reply), flush=True)
-"""
-
-
 def test_an_error_of_the_server_with_the_sdks_code_is_no_lost_server(tmp_path: Path) -> None:
     """The model would be told that the call may have taken effect, and not what is wrong."""
-    (tmp_path / "server.py").write_text(OWN_ERROR)
-    command = {"command": sys.executable, "args": ["-S", str(tmp_path / "server.py")]}
-    with McpServers({"shop": {"transport": "stdio", **command}}) as servers:
-        output = Toolbox.of(servers.tools()).run("buy", {}, call_id="c", timeout_s=30)
+    error = {"code": -32000, "message": "too many", "data": {"retry_after": 30}}
+    output = bought(tmp_path, {"error": error})
     assert output.status == "error"
     assert "refused the call: McpError: too many" in output.content
     assert '{"retry_after":30}' in output.content
