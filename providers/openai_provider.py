@@ -82,8 +82,11 @@ class OpenAIProvider(Connected, Wire):
         It uses the configuration and the clients of `chat`, and never closes them. The retries of
         `chat` are not used: a turn has its own.
         """
+        from turngraph.providers.langchain.from_chat_model import refuse_not_used
+
         provider = getattr(chat, "provider", None)  # as a `TurngraphChatModel` has it
         if isinstance(provider, OpenAIProvider):
+            refuse_not_used(chat)
             return provider
         config = ProviderConfig.from_chat_model(chat)
         return cls(config, transport=SdkTransport(chat, vendor=config.vendor))

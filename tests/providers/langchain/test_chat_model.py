@@ -263,6 +263,14 @@ def test_a_cache_tells_endpoints_apart() -> None:
     assert len(one.requests) == 1
 
 
+def test_a_turn_refuses_a_chat_model_whose_cache_it_would_not_ask() -> None:
+    """LangChain asks it in `invoke`, and a turn sends its own requests."""
+    with ScriptedModel([Say("one")]) as model:
+        chat = chat_model(model, cache=InMemoryCache())
+        with pytest.raises(TurnConfigurationError, match="`cache` of a TurngraphChatModel"):
+            OpenAIProvider.from_chat_model(chat)
+
+
 @both_apis
 def test_a_chat_model_can_be_made_from_a_provider(api: Any) -> None:
     """It has the whole configuration, also what LangChain has no field for, and the connections."""
