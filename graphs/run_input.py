@@ -1,11 +1,13 @@
 """What a run of a turn is given, checked and completed before LangGraph stores it."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
+from langgraph.graph import START
 from langgraph.types import Command, StateUpdate
 from pydantic import BaseModel
 
@@ -72,15 +74,27 @@ def with_payer(input: Any, config: RunnableConfig | None) -> Any:
     return {**input, "settings": (settings or TurnSettings()).model_copy(update=payer._asdict())}
 
 
-def checked_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:
-    """The updates of `update_state`, with the values of each checked."""
-    return [[_checked_update(update) for update in updates] for updates in supersteps]
+def checked_updates(
+    supersteps: Sequence[Sequence[StateUpdate]], *, begins: bool
+) -> list[list[StateUpdate]]:
+    """The updates of `update_state`, with the values of each checked. `begins` says whether the
+    thread is empty, so that the first of them stands for an input.
+    """
+    return [
+        [_checked_update(update, begins and place == 0) for update in updates]
+        for place, updates in enumerate(supersteps)
+    ]
 
 
-def _checked_update(update: StateUpdate) -> StateUpdate:
+def _checked_update(update: StateUpdate, begins: bool) -> StateUpdate:
     if update.values is None:
         return update
-    return update._replace(values=check_update(update.values))
+    values = check_update(update.values)
+    is_input = update.as_node == START or (begins and update.as_node is None)
+    if is_input and "messages" in values:
+        # `invoke(None)` then runs a turn. It is none that the thread already had.
+        values = {"turn_id": uuid.uuid4().hex, "settings": None, **values}
+    return update._replace(values=values)
 
 
 def keys_of_turn(input: object, config: RunnableConfig | None) -> Any:

@@ -203,15 +203,16 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """LangGraph's `bulk_update_state` (and so `update_state`), on checked values."""
-        self._check_config(config)
-        return super().bulk_update_state(config, checked_updates(supersteps))
+        begins = self.get_state(config).created_at is None
+        return super().bulk_update_state(config, checked_updates(supersteps, begins=begins))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """LangGraph's `abulk_update_state` (and so `aupdate_state`), on checked values."""
-        self._check_config(config)
-        return await super().abulk_update_state(config, checked_updates(supersteps))
+        begins = (await self.aget_state(config)).created_at is None
+        updates = checked_updates(supersteps, begins=begins)
+        return await super().abulk_update_state(config, updates)
 
     def _apply_checkpointer_allowlist(
         self, checkpointer: BaseCheckpointSaver[Any] | None

@@ -323,6 +323,32 @@ def test_an_update_as_a_stage_of_a_turn_that_has_not_begun_is_refused() -> None:
         )
 
 
+@pytest.mark.parametrize("bound", [True, False], ids=["ledger", "without"])
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "sync"])
+async def test_messages_written_into_an_empty_thread_are_an_input(
+    bound: bool, is_async: bool
+) -> None:
+    """As in any graph: `invoke(None)` runs it. Each is a turn of its own, charged once."""
+    turn = chat_turn(
+        "scripted", checkpointer=InMemorySaver(), ledger="sqlite://" if bound else None
+    )
+    thread: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    results = []
+    for node in (None, "__start__"):
+        if is_async:
+            await turn.aupdate_state(thread, ask("Hi"), as_node=node)
+            results.append((await turn.ainvoke(None, thread))["result"])
+        else:
+            turn.update_state(thread, ask("Hi"), as_node=node)
+            results.append(turn.invoke(None, thread)["result"])
+    assert [result.status for result in results] == ["completed"] * 2
+    assert len({result.turn_id for result in results}) == 2
+    assert len(turn.get_state(thread).values["messages"]) == 4
+    if turn.ledger is not None:
+        assert len(turn.ledger.spending("turn")) == 2
+        assert turn.ledger.verify() == []
+
+
 @pytest.mark.parametrize("number", [2**70, "\ud800"], ids=["number", "half a character"])
 def test_a_decision_that_no_checkpoint_can_hold_is_refused(number: Any) -> None:
     """LangGraph stores what a run is resumed with; the turn still waits afterwards."""
