@@ -296,7 +296,10 @@ def test_a_failed_turn_is_red_and_step_is_off(page: Any) -> None:
         wait_for_headline(page, "✗ main · step 4: finalize → failed")
         assert page.locator(".ts-graph [data-mark=failed]").count() == 2
         timeline = open_pane(page, "timeline")
-        assert timeline.locator("[data-mark=failed]").all_inner_texts() == ["✗ 2: call_llm → bill"]
+        assert timeline.locator("[data-mark=failed]").all_inner_texts() == [
+            "✗ 2: call_llm → bill",
+            "✗ 4: finalize → failed",
+        ]
         answer = open_pane(page, "answer").locator("pre")
         assert "401" in answer.inner_text()
         red = page.locator(".ts-headline").evaluate("each => getComputedStyle(each).color")

@@ -165,7 +165,8 @@ def _confirmation(stepper: Stepper, request: ShownRequest | None) -> str:
 
 def _move_name(move: str) -> str:
     """A move as its button calls it."""
-    return {"back": "look back", "retry": "run again"}.get(move, move.replace("_", " "))
+    names = {"back": "look back", "jump": "look", "retry": "run again"}
+    return names.get(move, move.replace("_", " "))
 
 
 def _editable_calls(stepper: Stepper) -> list[JsonObject]:
