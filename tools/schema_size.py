@@ -42,6 +42,8 @@ LONG: Final = frozenset(
     }
 )
 """Keywords whose check may take long, or whose meaning is not looked at here."""
+ESCAPES: Final = frozenset("~%")
+"""What begins an escaped character in a JSON pointer, or in the fragment of a URI."""
 MAX_INLINED: Final = 1_000
 """References that may be replaced. Definitions that use each other twice double the schema at every
 level: twenty of them, 2 kB, would become 270 MB.
@@ -49,8 +51,9 @@ level: twenty of them, 2 kB, would become 270 MB.
 
 
 def can_be_inlined(schema: JsonObject) -> bool:
-    """Whether each `$ref` in `schema` can be replaced by what it names: not without end, and at
-    most MAX_INLINED times.
+    """Whether LangChain can replace each `$ref` in `schema` by what it names: not without end, and
+    at most MAX_INLINED times. It reads no escapes (`~1`, `%25`), and takes a property that is
+    called `$ref` for a reference.
 
         >>> can_be_inlined({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {}}})
         True
@@ -85,7 +88,11 @@ def _replaced(schema: object, root: JsonObject, counts: dict[str, float]) -> flo
         if not isinstance(one, Mapping):
             continue
         open_schemas.extend(applied_schemas(one))
-        reference = one.get("$ref")
+        reference, properties = one.get("$ref"), one.get("properties")
+        if isinstance(properties, Mapping) and "$ref" in properties:
+            return inf
+        if isinstance(reference, str) and reference[:2] == "#/" and ESCAPES & set(reference):
+            return inf
         if not isinstance(reference, str) or not (reference == "#" or reference[:2] == "#/"):
             continue
         if reference not in counts:

@@ -144,10 +144,11 @@ def _with_null(node: JsonObject) -> JsonObject:
 
 def _any_of(schemas: object) -> JsonObject:
     """A schema that fits wherever one of `schemas` does; without any, one that fits everything."""
-    if not isinstance(schemas, list) or not schemas:
+    if not isinstance(schemas, list) or any(schema is True for schema in schemas):
         return {}
-    distinct = [schema for place, schema in enumerate(schemas) if schema not in schemas[:place]]
-    return {"anyOf": distinct} if len(distinct) > 1 else {**distinct[0]}
+    possible = [schema for schema in schemas if isinstance(schema, dict)]  # `false` fits nothing
+    distinct = [schema for place, schema in enumerate(possible) if schema not in possible[:place]]
+    return {"anyOf": distinct} if len(distinct) > 1 else dict(*distinct)
 
 
 def _is_object(node: JsonMapping) -> bool:

@@ -176,6 +176,25 @@ def test_a_schema_that_refers_to_itself_is_shown_and_checked_at_every_level() ->
         box.check(ToolCall(id="c", name="save", arguments=wrong))
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"n": {"$ref": "#/$defs/a~1b"}}, "$defs": {"a/b": {"type": "integer"}}},
+        {"properties": {"n": {"$ref": "#/$defs/a%25b"}}, "$defs": {"a%b": {"type": "integer"}}},
+        {"properties": {"n": {"type": "integer"}, "$ref": {"type": "string"}}},
+    ],
+)
+def test_a_schema_that_langchain_cannot_inline_is_wired_as_it_is(schema: Any) -> None:
+    """It reads no escapes, and takes a property called `$ref` for a reference."""
+    given = StructuredTool(
+        name="take", description="Take.", args_schema={"type": "object", **schema}, func=repr
+    )
+    box = Toolbox.of([given])
+    box.check(ToolCall(id="c", name="take", arguments='{"n": 1}'))
+    with pytest.raises(ToolArgumentsError, match="`take`"):
+        box.check(ToolCall(id="c", name="take", arguments='{"n": "one"}'))
+
+
 def test_a_schema_that_doubles_at_every_level_is_wired_as_it_is() -> None:
     """Inlined, these 2 kB would be 80 MB; a server of tools could stop the process."""
     levels = {

@@ -151,3 +151,35 @@ def test_a_strict_answer_is_closed_first_and_then_in_geminis_words() -> None:
         },
     }
     assert not payload.warnings
+
+
+@pytest.mark.parametrize("name", ["a/b", "a~b", "a b", "a%b", "a%2Fb"])
+def test_a_reference_with_escapes_is_followed(name: str) -> None:
+    """Gemini takes no references; one that is not found would be sent as any object."""
+    escaped = name.replace("~", "~0").replace("/", "~1").replace("%", "%25").replace(" ", "%20")
+    parameters, warnings = sent(
+        {"$ref": f"#/$defs/{escaped}"}, **{"$defs": {name: {"type": "integer"}}}
+    )
+    assert parameters["properties"]["a"] == {"type": "integer"}
+    assert warnings == ()
+
+
+def test_a_reference_into_a_list_is_followed() -> None:
+    union = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    schema = {"anyOf": [{"$ref": "#/properties/b/anyOf/1"}, {"type": "boolean"}]}
+    parameters, _ = sent(schema, properties={"a": schema, "b": union})
+    assert parameters["properties"]["a"]["anyOf"][0] == {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("places", "items"),
+    [
+        ([True], {}),
+        ([True, {"type": "string"}], {}),
+        ([False, {"type": "string"}], {"type": "string"}),
+    ],
+)
+def test_a_tuple_with_a_place_for_anything_is_sent(places: Any, items: Any) -> None:
+    """`true` and `false` are schemas too."""
+    parameters, _ = sent({"type": "array", "prefixItems": places})
+    assert parameters["properties"]["a"] == {"type": "array", "items": items}
