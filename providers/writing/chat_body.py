@@ -82,6 +82,7 @@ def _messages(
         made_by = message.response_metadata.get("model_provider")
         converter = own if made_by in (None, notes.vendor) else foreign
         wire.append(converter.convert(message, n))
+    notes.add_tool_media(own.noted_media | foreign.noted_media)
     UniqueCallIds().rename_messages(wire)
     return adapt_messages(wire, quirks, notes)
 

@@ -43,6 +43,8 @@ class OpenAIChatConverter:
     def __init__(self, remove_empty_content: bool = True, *, vendor_fields: bool = False) -> None:
         self.remove_empty_content: Final = remove_empty_content
         self.vendor_fields: Final = vendor_fields
+        self.noted_media: Final[set[str]] = set()
+        """Kinds of content in tools' results that were written as a note."""
 
     def convert_all(self, messages: Iterable[BaseMessage | JsonMapping]) -> list[JsonObject]:
         """Converts every message, one to one and in order.
@@ -109,9 +111,11 @@ class OpenAIChatConverter:
         content: Any = message.content
         if isinstance(content, list):
             place = place_of(message)
-            parts = [read_result_block(block, place) for block in content]
+            parts = [read_result_block(block, place, self.noted_media) for block in content]
             # An empty list is refused.
-            content = [part_or_note(part, place, chat_part) for part in parts] or ""
+            content = [
+                part_or_note(part, place, chat_part, self.noted_media) for part in parts
+            ] or ""
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
 
     _CONVERT: Final[Mapping[str, Callable[["OpenAIChatConverter", BaseMessage], JsonObject]]] = {

@@ -141,19 +141,23 @@ def responses_part(part: Part, place: str, *, output: bool = False) -> JsonObjec
     return {"type": "input_file", **source}
 
 
-def part_or_note(part: Part, place: str, write: Callable[[Part, str], JsonObject]) -> JsonObject:
-    """`part` as `write` has it, or a text in its place where that API cannot carry it.
+def part_or_note(
+    part: Part, place: str, write: Callable[[Part, str], JsonObject], noted: set[str]
+) -> JsonObject:
+    """`part` as `write` has it, or a text in its place where that API cannot carry it. Then its
+    kind is added to `noted`.
 
     For a tool's result: no caller can mend it, and an error would be raised in every later request
     of the thread.
 
-        >>> part_or_note(Media("audio", "data:audio/wav;base64,AA"), "m", responses_part)
+        >>> part_or_note(Media("audio", "data:audio/wav;base64,AA"), "m", responses_part, set())
         {'type': 'input_text', 'text': '[audio: left out, this API does not take it]'}
     """
     try:
         return write(part, place)
     except TurnValueError:
         kind = part.kind if isinstance(part, Media) else "content"
+        noted.add(kind)
         return write(Text(f"[{kind}: left out, this API does not take it]"), place)
 
 

@@ -25,7 +25,7 @@ def note_tool_media(messages: list[JsonObject], quirks: Quirks, notes: Notes) ->
             if _is_taken(part, quirks):
                 continue
             kind = part.get("type", "content")
-            notes.add(f"A tool's `{kind}` is sent as a note: {notes.vendor} does not take it.")
+            notes.add_tool_media([kind])
             message["content"][n] = {"type": "text", "text": f"[{kind}: left out]"}
     return messages
 

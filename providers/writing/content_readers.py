@@ -55,18 +55,20 @@ def read_block(block: object, place: str) -> Part:
         raise TurnValueError(f"In {place}, a `{kind}` block is malformed: {exc}.") from exc
 
 
-def read_result_block(block: object, place: str) -> Part:
-    """What `block` of a tool's result stands for; a note in its place if nobody knows.
+def read_result_block(block: object, place: str, noted: set[str]) -> Part:
+    """What `block` of a tool's result stands for; a note in its place if nobody knows. Then its
+    type is added to `noted`.
 
     A result is in every later request of its thread, and nobody can mend it.
 
-        >>> read_result_block({"type": "hologram"}, "message 1").text
+        >>> read_result_block({"type": "hologram"}, "message 1", set()).text
         '[hologram: left out, no vendor knows it]'
     """
     try:
         return read_block(block, place)
     except TurnValueError:
         kind = block.get("type") if isinstance(block, Mapping) else type(block).__name__
+        noted.add(str(kind)[:100])
         return Text(f"[{kind}: left out, no vendor knows it]")
 
 

@@ -1,5 +1,6 @@
 """Sentences on what a vendor's profile changed in a request, or an error if nothing may change."""
 
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from turngraph.state.errors import TurnValueError
@@ -35,6 +36,11 @@ class Notes:
         """
         reason = why or f"{self.vendor} does not take it for {self.model}"
         self.add(f"`{parameter}` is left out: {reason}.")
+
+    def add_tool_media(self, kinds: Iterable[str]) -> None:
+        """Notes that content of these `kinds` in a tool's result became a text."""
+        for kind in sorted(kinds):
+            self.add(f"A tool's `{kind}` is sent as a note: {self.vendor} does not take it.")
 
     def refuse(self, sentence: str) -> NoReturn:
         """Raises TurnValueError, for what cannot be left out without losing a part of a message."""

@@ -79,6 +79,7 @@ def _items(
         vendor=notes.vendor, stored=request.store is not False, reasoning=quirks.reasoning_items
     )
     items = converter.convert_all(messages)
+    notes.add_tool_media(converter.noted_media)
     UniqueCallIds().rename_items(items)
     # Results that continue a response belong to calls that the vendor knows by their own ids.
     if quirks.plain_tool_ids and request.previous_response_id is None:

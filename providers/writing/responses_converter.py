@@ -55,6 +55,8 @@ class OpenAIResponsesConverter:
         self.vendor: Final = vendor
         self.stored: Final = stored
         self.reasoning: Final = reasoning
+        self.noted_media: Final[set[str]] = set()
+        """Kinds of content in tools' results that were written as a note."""
 
     def convert_all(self, messages: Iterable[BaseMessage | JsonMapping]) -> list[JsonObject]:
         """The items of every message, in order.
@@ -132,8 +134,10 @@ class OpenAIResponsesConverter:
         output: Any = message.content
         if isinstance(output, list):
             place = place_of(message)
-            parts = [read_result_block(block, place) for block in output]
-            output = [part_or_note(part, place, _result_part) for part in parts] or ""
+            parts = [read_result_block(block, place, self.noted_media) for block in output]
+            output = [
+                part_or_note(part, place, _result_part, self.noted_media) for part in parts
+            ] or ""
         return {"type": kind, "call_id": message.tool_call_id, "output": output}
 
     def _stored_items(self, message: BaseMessage) -> Sequence[JsonMapping] | None:

@@ -98,6 +98,20 @@ def test_a_block_of_a_tool_that_an_api_cannot_carry_is_a_note(
     assert named in output[1]["text"]
 
 
+SOUND: Any = {"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("block", "kind"), [(SOUND, "audio"), (VIDEO, "video"), ({"type": "hologram"}, "hologram")]
+)
+def test_a_note_in_place_of_a_tools_media_is_a_warning(api: Api, block: Any, kind: str) -> None:
+    """The Responses API got its note, and whoever ran the turn was not told."""
+    [warning] = build(*loop("c1", ["Seen.", block]), api=api).warnings
+    assert "is sent as a note: openai does not take it" in warning
+    assert kind in warning
+
+
 @BOTH
 def test_an_empty_list_of_a_tool_is_an_empty_text(api: Api) -> None:
     assert output_of(build(*loop("c1", []), api=api)) == ""
