@@ -262,13 +262,15 @@ def test_an_error_names_the_place_of_a_value_that_cannot_be_sent(
 
 
 @given(st.lists(values, max_size=4))
-@example([None, 2**70, -(2**70), 1e-8, 1e300, "null", 'a":null', {"\x7f\x00": "\u2028"}])
+@example([None, 2**70, -(2**70), 1e-8, 2**-14, 1e300, "null", 'a":null', {"\x7f\x00": "\u2028"}])
 def test_the_bytes_are_the_compact_json_of_the_body(members: list[Any]) -> None:
     """Members that are lists are written by another encoder, which must lose no value."""
     written = Payload("chat", {"model": "m", "messages": members}).content
     text = written.decode()
     assert json.loads(text) == {"model": "m", "messages": members}
-    assert len(text) <= len(json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")))
+    # Encoders write the same float in more or fewer digits: it stands here as a number as long.
+    read = json.loads(text, parse_float=lambda written: int("1" * len(written)))
+    assert len(text) <= len(json.dumps(read, ensure_ascii=False, separators=(",", ":")))
 
 
 @BOTH
