@@ -95,8 +95,6 @@ def _replaced(schema: object, root: JsonObject, counts: dict[str, float]) -> flo
             return inf
         if not isinstance(reference, str) or not (reference == "#" or reference[:2] == "#/"):
             continue
-        if "~" in reference or "%" in reference:
-            return inf  # LangChain, which replaces them, reads no escapes
         if reference not in counts:
             # Infinite until it is known: what is met again inside itself has no end.
             counts[reference] = inf

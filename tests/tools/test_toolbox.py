@@ -161,20 +161,6 @@ class Folder(BaseModel):
     inside: list["Folder"] = []
 
 
-@pytest.mark.parametrize(
-    ("name", "pointer"), [("a/b", "a~1b"), ("a~b", "a~0b"), ("a%b", "a%25b"), ("a b", "a%20b")]
-)
-def test_a_schema_may_refer_to_a_name_with_escapes(name: str, pointer: str) -> None:
-    """LangChain, which replaces references, looks for the escaped name and finds none."""
-    integer = {"type": "integer"}
-    refers = {"$ref": f"#/$defs/{pointer}"}
-    schema = {"type": "object", "properties": {"n": refers}, "$defs": {name: integer}}
-    box = Toolbox.of([schemed(schema)])
-    assert box.check(ToolCall(id="c", name="t", arguments='{"n": 1}')) == {"n": 1}
-    with pytest.raises(ToolArgumentsError, match="integer"):
-        box.check(ToolCall(id="c", name="t", arguments='{"n": "no"}'))
-
-
 def test_a_schema_that_refers_to_itself_is_shown_and_checked_at_every_level() -> None:
     """LangChain writes `{}` there, which tells a model nothing and takes any value."""
 
