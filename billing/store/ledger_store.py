@@ -60,6 +60,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 V = TypeVar("V", bound=Frozen)
 
+_DAMAGED: Final = (
+    JSONDecodeError,
+    ValidationError,
+    InvalidOperation,
+    UnicodeDecodeError,
+    TypeError,
+)
+"""What reading a damaged row raises: SQLite keeps any value in a column of any type."""
 _SPOOLABLE: Final[Mapping[str, tuple[Callable[[LedgerTransaction, Any], object], type[Frozen]]]] = {
     "answer": (answer, AttemptResponse),
     "mark_unknown": (mark_unknown, UnknownOutcome),
@@ -257,7 +265,7 @@ class LedgerStore:
                 # Only what is committed need not be written again.
                 self._stored_prices |= tx.new_prices
                 return result
-            except (JSONDecodeError, ValidationError, InvalidOperation) as exc:
+            except _DAMAGED as exc:
                 # What is written was checked before, so these come from what was read.
                 raise LedgerError(
                     f"A row of the ledger is damaged ({str(exc).splitlines()[0]}). Restore the "

@@ -264,16 +264,40 @@ def test_an_export_is_for_its_owner_alone(book: Any, tmp_path: Path) -> None:
     assert (tmp_path / "x.csv").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("column", ["usage", "tags", "hold_nano"])
-def test_a_row_that_is_no_json_or_number_is_a_named_error(tmp_path: Path, column: str) -> None:
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("usage", "garbage"),
+        ("tags", "garbage"),
+        ("tags", 5),
+        ("tags", b"\xff"),
+        ("hold_nano", "garbage"),
+        ("hold_nano", b"\xff"),
+    ],
+)
+def test_a_row_that_is_no_json_or_number_is_a_named_error(
+    tmp_path: Path, column: str, value: object
+) -> None:
     """Not an error of the library that read it."""
     url = f"sqlite:///{tmp_path}/l.db"
     with Ledger(url) as ledger:
         chat_turn("scripted", ledger=ledger).run("Hi")
     with closing(sqlite3.connect(tmp_path / "l.db")) as database, database:
-        database.execute(f"update attempt set {column} = 'garbage'")
+        database.execute(f"update attempt set {column} = ?", [value])
     with Ledger(url) as ledger, pytest.raises(LedgerError, match="row of the ledger is damaged"):
         ledger.export(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("column", ["limit_nano", "held_nano", "settled_nano"])
+def test_a_damaged_window_of_a_budget_is_a_named_error(tmp_path: Path, column: str) -> None:
+    url = f"sqlite:///{tmp_path}/l.db"
+    with Ledger(url) as ledger:
+        ledger.set_budget(Budget(usd="1", per="account", period="day"))
+        assert chat_turn("scripted", ledger=ledger).run("Hi").ok
+        with closing(sqlite3.connect(tmp_path / "l.db")) as database, database:
+            database.execute(f"update budget_window set {column} = ?", [b"\xff"])
+        with pytest.raises(LedgerError, match="row of the ledger is damaged"):
+            ledger.budget_states()
 
 
 def test_a_file_that_cannot_be_written_is_named(book: Any, tmp_path: Path) -> None:
