@@ -31,6 +31,7 @@ TRANSLATED: Final = tuple(
         "2001::/32",  # Teredo, https://www.rfc-editor.org/rfc/rfc4380
         "2002::/16",  # 6to4, https://www.rfc-editor.org/rfc/rfc3056
         "::/96",  # IPv4-compatible, deprecated, https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.1
+        "3fff::/20",  # for documentation, https://www.rfc-editor.org/rfc/rfc9637
         "fec0::/10",  # site-local, deprecated, https://www.rfc-editor.org/rfc/rfc3879
     )
 )
