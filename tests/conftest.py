@@ -3,6 +3,7 @@ are started as in a plain installation (`tests/lean`); temporary folders are in 
 is room; and Hypothesis takes the same examples each time, and as long for one as it likes.
 """
 
+import functools
 import gc
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -65,3 +67,16 @@ def pytest_collection() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `long` begin first: none of them is left to one worker when all others end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_client_of_langchain_is_dropped() -> None:
+    """`langchain_openai` keeps an HTTP client for each of the last 128 addresses, for all its
+    models. A test that asks one within `asyncio.run` leaves it an open connection of a loop that
+    has ended; the 129th address drops it, and the collector finds the connection in another test.
+    """
+    from langchain_openai.chat_models import _client_utils
+
+    kept: Any = getattr(_client_utils, "_cached_async_httpx_client", None)
+    if kept is not None:
+        vars(_client_utils)["_cached_async_httpx_client"] = functools.cache(kept.__wrapped__)
