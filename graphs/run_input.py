@@ -23,6 +23,7 @@ __all__ = [
     "checked_input",
     "checked_updates",
     "keys_of_turn",
+    "may_begin",
     "offers_caller_tools",
     "resumes",
     "with_payer",
@@ -72,6 +73,11 @@ def with_payer(input: Any, config: RunnableConfig | None) -> Any:
     if payer is None or account_of(settings) is not None:
         return input
     return {**input, "settings": (settings or TurnSettings()).model_copy(update=payer._asdict())}
+
+
+def may_begin(supersteps: Sequence[Sequence[StateUpdate]]) -> bool:
+    """Whether the updates of `update_state` stand for an input, if the thread is empty."""
+    return any(update.as_node is None for updates in supersteps[:1] for update in updates)
 
 
 def checked_updates(

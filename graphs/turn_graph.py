@@ -20,6 +20,7 @@ from turngraph.graphs.run_input import (
     checked_input,
     checked_updates,
     keys_of_turn,
+    may_begin,
     offers_caller_tools,
     resumes,
     with_payer,
@@ -203,14 +204,16 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """LangGraph's `bulk_update_state` (and so `update_state`), on checked values."""
-        begins = self.get_state(config).created_at is None
+        self._check_config(config)
+        begins = may_begin(supersteps) and self.get_state(config).created_at is None
         return super().bulk_update_state(config, checked_updates(supersteps, begins=begins))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """LangGraph's `abulk_update_state` (and so `aupdate_state`), on checked values."""
-        begins = (await self.aget_state(config)).created_at is None
+        self._check_config(config)
+        begins = may_begin(supersteps) and (await self.aget_state(config)).created_at is None
         updates = checked_updates(supersteps, begins=begins)
         return await super().abulk_update_state(config, updates)
 
