@@ -8,16 +8,15 @@ has finished in time is kept for the next call, because to start one is a large 
 import asyncio
 import contextvars
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, TimeoutError as FutureTimeout
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from turngraph.state.forks import renew_after_fork
+from turngraph.state.interruptible_waits import InterruptibleWaits
 
 __all__ = [
     "BackgroundLoop",
@@ -37,52 +36,15 @@ and end when this many are idle.
 """
 IDLE_S: Final = 30.0
 """Seconds after which a thread without work ends."""
-POLL_S: Final = 0.05
-"""Seconds between two calls of the check of `interruptible`."""
-
-
-class _Waits(threading.local):
-    """What the waits of one thread look at."""
-
-    check: Callable[[], None] | None = None
-
-
-_waits: Final = _Waits()
-
-
-@contextmanager
-def interruptible(check: Callable[[], None]) -> Iterator[None]:
-    """Within the block, this thread calls `check` while it waits, twenty times a second.
-
-    What `check` raises ends the wait. The work is abandoned, as if its time were over.
-    """
-    before, _waits.check = _waits.check, check
-    try:
-        yield
-    finally:
-        _waits.check = before
+_waits: Final = InterruptibleWaits()
+interruptible: Final = _waits.interruptible
+"""Within its block, what this thread waits for here is abandoned once the given check raises."""
 
 
 def sleep(seconds: float) -> None:
     """Waits `seconds`, or less if the wait is interrupted."""
     with suppress(FutureTimeout):
-        _result(Future(), seconds)
-
-
-def _result(future: "Future[T]", timeout_s: float | None) -> T:
-    """Returns the result of `future`. Raises FutureTimeout, or what the check raises."""
-    check = _waits.check
-    if check is None:
-        return future.result(timeout_s)
-    ends_at = inf if timeout_s is None else time.monotonic() + timeout_s
-    while True:
-        left_s = ends_at - time.monotonic()
-        try:
-            return future.result(max(0.0, min(left_s, POLL_S)))
-        except FutureTimeout:
-            if left_s <= POLL_S:
-                raise
-            check()
+        _waits.result_of(Future(), seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +63,7 @@ def run_in_thread(work: Callable[[], T], timeout_s: float) -> Outcome[T]:
     """
     job = _start_job(work)
     try:
-        return _result(job.future, timeout_s)
+        return _waits.result_of(job.future, timeout_s)
     except FutureTimeout:
         return Outcome(timed_out=True)
     finally:
@@ -156,7 +118,7 @@ class BackgroundLoop:
             _start_task, work, future, tasks, context=contextvars.copy_context()
         )
         try:
-            return _result(future, timeout_s)
+            return _waits.result_of(future, timeout_s)
         except FutureTimeout:
             return Outcome(timed_out=True)
         finally:

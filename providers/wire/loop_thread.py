@@ -7,25 +7,17 @@ could neither end a request whose headers are dripped byte by byte, nor be stopp
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
 from turngraph.state.forks import renew_after_fork
+from turngraph.state.interruptible_waits import InterruptibleWaits
 
 __all__ = ["LOOP_THREAD", "LoopThread"]
 
 T = TypeVar("T")
-
-_POLL_S: Final = 0.05
-"""Seconds between two calls of the check of `interruptible`."""
-
-
-class _Waits(threading.local):
-    """What the waits of one thread look at."""
-
-    check: Callable[[], None] | None = None
 
 
 class LoopThread:
@@ -36,7 +28,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
-        self._waits = _Waits()
+        self._waits = InterruptibleWaits()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Returns what `coroutine` returns on the loop, or raises what it raises.
@@ -44,29 +36,20 @@ class LoopThread:
         If the waiting is interrupted (Ctrl-C, or by `interruptible`), the coroutine is cancelled.
         """
         future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
-        check = self._waits.check
         try:
-            while check is not None and not future.done():
-                check()
-                wait([future], timeout=_POLL_S)
-            return future.result()
+            return self._waits.result_of(future)
         except BaseException:
             future.cancel()
             raise
         finally:
             del future  # its error refers to this frame: a ring that only the collector would free
 
-    @contextmanager
-    def interruptible(self, check: Callable[[], None]) -> Iterator[None]:
+    def interruptible(self, check: Callable[[], None]) -> AbstractContextManager[None]:
         """Within the block, this thread calls `check` while it waits, twenty times a second.
 
         What `check` raises ends the wait, and is raised by `run`.
         """
-        before, self._waits.check = self._waits.check, check
-        try:
-            yield
-        finally:
-            self._waits.check = before
+        return self._waits.interruptible(check)
 
     def call(self, function: Callable[[], object]) -> None:
         """Calls `function` on the loop, without waiting for it."""
