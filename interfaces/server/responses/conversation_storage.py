@@ -6,14 +6,25 @@ Every one of them names the account, so that no account finds what another one h
 import json
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from turngraph.billing.store.transaction import LedgerTransaction
-from turngraph.interfaces.server.request_rows import free_threads, is_storable
-from turngraph.interfaces.server.tables import conversation_t
+from turngraph.interfaces.server.request_rows import (
+    ResponseRow,
+    free_threads,
+    is_storable,
+    row_from,
+)
+from turngraph.interfaces.server.tables import conversation_t, response_t
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["ConversationRow", "add_conversation", "delete_conversation", "find_conversation"]
+__all__ = [
+    "ConversationRow",
+    "add_conversation",
+    "delete_conversation",
+    "find_conversation",
+    "responses_in",
+]
 
 _c = conversation_t.c
 
@@ -63,3 +74,28 @@ def delete_conversation(
         conversation_t.delete().where(_c.conversation_id == conversation_id, _c.account == account)
     )
     return free_threads(tx, [row.thread]) if deleted.rowcount else None
+
+
+def responses_in(
+    tx: LedgerTransaction,
+    conversation: ConversationRow,
+    *,
+    behind: ResponseRow | None,
+    is_descending: bool,
+    count: int,
+) -> list[ResponseRow]:
+    """The first `count` stored responses of a conversation; of those that come behind one."""
+    r = response_t.c
+    place = tuple_(r.created, r.response_id)
+    which = [r.account == conversation.account, r.thread == conversation.thread, r.stored == 1]
+    if behind is not None:
+        there = tuple_(behind.created, behind.response_id)
+        which.append(place < there if is_descending else place > there)
+    order = [r.created, r.response_id]
+    found = tx.conn.execute(
+        select(response_t)
+        .where(*which)
+        .order_by(*(column.desc() if is_descending else column for column in order))
+        .limit(count)
+    )
+    return [row_from(each._asdict()) for each in found]

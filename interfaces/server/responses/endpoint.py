@@ -34,10 +34,13 @@ from turngraph.interfaces.server.responses.conversation_storage import (
     add_conversation,
     delete_conversation,
 )
-from turngraph.interfaces.server.responses.item_references import (
-    given_items,
-    with_referenced_items,
+from turngraph.interfaces.server.responses.item_lists import (
+    LIST_PARAMETERS,
+    ListQuery,
+    conversation_page,
+    input_page,
 )
+from turngraph.interfaces.server.responses.item_references import with_referenced_items
 from turngraph.interfaces.server.responses.places import not_found, stored_response
 from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
 from turngraph.interfaces.server.responses.recorded_events import recorded_events
@@ -141,11 +144,13 @@ async def retrieve_response(
     return _followed(row, int(starting_after), service)
 
 
-@router.get("/v1/responses/{response_id}/input_items")
-async def list_input_items(response_id: str, caller: ReaderOf, service: ServiceOf) -> JsonObject:
+@router.get("/v1/responses/{response_id}/input_items", openapi_extra=LIST_PARAMETERS)
+async def list_input_items(
+    response_id: str, request: Request, caller: ReaderOf, service: ServiceOf
+) -> JsonObject:
     """Lists what the request of a stored response has added to the conversation."""
-    row = await _find(response_id, caller, service)
-    return {"object": "list", "data": given_items(row), "has_more": False}
+    query = ListQuery.read(request.query_params)
+    return input_page(await _find(response_id, caller, service), query)
 
 
 @router.delete("/v1/responses/{response_id}")
@@ -199,6 +204,18 @@ async def retrieve_conversation(
     """Returns a conversation, without its messages."""
     planner = ResponsePlanner(service.store.ledger.store, service.models, caller)
     return _conversation(await planner.places.conversation("conversation_id", conversation_id))
+
+
+@router.get("/v1/conversations/{conversation_id}/items", openapi_extra=LIST_PARAMETERS)
+async def list_conversation_items(
+    conversation_id: str, request: Request, caller: ReaderOf, service: ServiceOf
+) -> JsonObject:
+    """Lists what the stored responses of a conversation were given and have answered."""
+    query = ListQuery.read(request.query_params)
+    store = service.store.ledger.store
+    places = ResponsePlanner(store, service.models, caller).places
+    row = await places.conversation("conversation_id", conversation_id)
+    return await conversation_page(store, row, query)
 
 
 @router.delete("/v1/conversations/{conversation_id}")

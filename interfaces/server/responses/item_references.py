@@ -5,21 +5,17 @@ Vercel's AI SDK sends so what earlier responses have said.
 Reference: https://platform.openai.com/docs/api-reference/responses/create
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
-from turngraph.interfaces.server.request_rows import ResponseRow
+from turngraph.interfaces.server.responses.items import response_of_item, stored_items
 from turngraph.interfaces.server.responses.places import stored_response
-from turngraph.state.json_types import JsonMapping, JsonObject
+from turngraph.state.json_types import JsonObject
 
-__all__ = ["given_items", "with_referenced_items"]
-
-_ITEM: Final = re.compile(r"(?:msg|rs|fc)_([0-9a-f]{24})_(?:[0-9]+|in)")
-"""The id of an item that this server made: it holds that of its response."""
+__all__ = ["with_referenced_items"]
 
 
 async def with_referenced_items(store: LedgerStore, caller: Caller, body: JsonObject) -> JsonObject:
@@ -37,11 +33,10 @@ async def with_referenced_items(store: LedgerStore, caller: Caller, body: JsonOb
         if name is None:
             items.append(item)
             continue
-        form = _ITEM.fullmatch(name)
-        response_id = "" if form is None else f"resp_{form[1]}"
+        response_id = response_of_item(name) or ""
         if response_id not in known:
             row = await stored_response(store, caller, response_id)
-            known[response_id] = {} if row is None else _items_of(row)
+            known[response_id] = {} if row is None else stored_items(row)
         found = known[response_id].get(name)
         if found is None:
             raise ServerError(
@@ -55,35 +50,9 @@ async def with_referenced_items(store: LedgerStore, caller: Caller, body: JsonOb
     return {**body, "input": items}
 
 
-def given_items(row: ResponseRow) -> list[Any]:
-    """What the request of a stored response has added to the conversation."""
-    given = row.request.get("input")
-    if isinstance(given, list):
-        return given
-    item = {
-        "id": f"msg_{row.response_id.removeprefix('resp_')}_in",
-        "type": "message",
-        "role": "user",
-        "status": "completed",
-        "content": [{"type": "input_text", "text": str(given)}],
-    }
-    return [item]
-
-
 def _referenced_id(item: Any) -> str | None:
     """The id, if `item` is a reference. The API lets its type be left out."""
     if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
         return None
     is_bare = item.get("type") is None and "role" not in item
     return str(item["id"]) if item.get("type") == "item_reference" or is_bare else None
-
-
-def _items_of(row: ResponseRow) -> dict[str, JsonObject]:
-    """What stands in a stored response, by the ids of the items."""
-    answered: Sequence[JsonMapping] = (row.body or {}).get("output", ())
-    items = [*given_items(row), *answered]
-    return {
-        item["id"]: dict(item)
-        for item in items
-        if isinstance(item, Mapping) and isinstance(item.get("id"), str)
-    }

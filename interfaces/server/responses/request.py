@@ -5,12 +5,12 @@ As for Chat Completions, `null` means "not set" and unknown members are passed o
 Reference: https://platform.openai.com/docs/api-reference/responses/create
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.responses.items import is_given_item, response_of_item
 from turngraph.interfaces.server.turn_request import (
     CallPlace,
     TurnRequest,
@@ -30,7 +30,6 @@ __all__ = ["APPROVAL_PREFIX", "ResponseRequest", "conversation_id", "read_respon
 APPROVAL_PREFIX: Final = "mcpr_"
 """What stands before a call's id where a person is asked about it."""
 
-_OWN_ITEM: Final = re.compile(r"(?:msg|rs|fc)_[0-9a-f]{24}_[0-9]+")
 _REPEATED: Final[Mapping[str, type]] = {
     "metadata": dict,
     "prompt_cache_key": str,
@@ -174,16 +173,17 @@ def _messages(items: Sequence[Any]) -> Any:
 
 
 def _own_item_as_new(item: Any) -> Any:
-    """An item of an answer that the client sends back, without the id that no vendor knows. None
-    for one that only this server understands.
+    """An item that the server has named and the client sends back, without the id that no vendor
+    knows. None for one that only this server understands.
     """
     if not isinstance(item, Mapping):
         return item
     if item.get("type") in ("mcp_approval_request", "mcp_approval_response"):
         return None
-    if not _OWN_ITEM.fullmatch(str(item.get("id"))):
+    name = str(item.get("id"))
+    if response_of_item(name) is None:
         return item
-    if item.get("type") == "reasoning":
+    if item.get("type") == "reasoning" and not is_given_item(name):
         return None
     return {name: value for name, value in item.items() if name not in ("id", "status")}
 

@@ -77,6 +77,9 @@ OTHERS: dict[str, Callable[[openai.OpenAI, Owned], Any]] = {
     "retrieve a conversation": lambda other, owned: other.conversations.retrieve(
         owned.conversation
     ),
+    "items of a conversation": lambda other, owned: other.conversations.items.list(
+        owned.conversation
+    ),
     "delete a conversation": lambda other, owned: other.conversations.delete(owned.conversation),
     "join a conversation": lambda other, owned: other.responses.create(
         model="small", input="Go on.", conversation=owned.conversation
