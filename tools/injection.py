@@ -1,4 +1,5 @@
-"""Fills arguments of LangChain tools that the model does not give: call id, state, store, runtime.
+"""Fills arguments of LangChain tools that the model does not give: call id, state, store, runtime
+and config.
 
 Such arguments are never shown to the model, and a value the model sends for one is dropped.
 """
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId
 from pydantic import AliasChoices
 
@@ -16,13 +17,14 @@ from turngraph.state.errors import ToolError, TurnConfigurationError
 
 __all__ = ["Injection", "find_injection", "function_of"]
 
-Source = Literal["call_id", "state", "store", "runtime", "default"]
+Source = Literal["call_id", "state", "store", "runtime", "config", "default"]
 """Where the value of an injected argument comes from; `default`: nobody fills it."""
 
 SOURCES: Final[Mapping[str, Source]] = {
     "InjectedState": "state",
     "InjectedStore": "store",
     "ToolRuntime": "runtime",
+    "RunnableConfig": "config",
 }
 
 
@@ -40,6 +42,10 @@ class Injection:
     store: tuple[str, ...] = ()
     runtime: tuple[tuple[str, Any], ...] = ()
     """Argument, and the runtime class of which it receives an instance."""
+    config: tuple[str, ...] = ()
+    """Arguments that receive the config of the run, past the schema of the tool if need be."""
+    checked: frozenset[str] = frozenset()
+    """Those of `config` that are fields of the schema, and may be required by it."""
 
     def fill(
         self, arguments: Mapping[str, object], *, call_id: str, state: object
@@ -56,6 +62,7 @@ class Injection:
                 filled[name] = state if key is None else _get(state, key, name)
         filled.update({name: self._store(name) for name in self.store})
         filled.update({name: _tool_runtime(kind, call_id, state) for name, kind in self.runtime})
+        filled.update({name: ensure_config() for name in self.checked})
         return filled
 
     def _store(self, name: str) -> Any:
@@ -90,6 +97,8 @@ def find_injection(tool: BaseTool) -> Injection:
         optional=optional,
         store=names("store"),
         runtime=tuple((name, markers[name]) for name in names("runtime")),
+        config=names("config"),
+        checked=frozenset(names("config")) & getattr(tool.args_schema, "model_fields", {}).keys(),
     )
 
 
@@ -127,8 +136,8 @@ def _aliases(tool: BaseTool, names: Collection[str]) -> frozenset[str]:
 def _marker(hint: object) -> Any:
     """Returns what marks an argument as injected, or None.
 
-    It is an instance or a class inside `Annotated[…]`, or the class of a tool runtime; also where
-    the argument may be None.
+    It is an instance or a class inside `Annotated[…]`, or the class of a tool runtime or a config;
+    also where the argument may be None.
     """
     if hasattr(hint, "__metadata__"):
         inner, *notes = get_args(hint)
@@ -137,6 +146,8 @@ def _marker(hint: object) -> Any:
         exact = [mark for mark in marks if _class_of(mark) is not InjectedToolArg]
         return next(filter(None, [*exact, _marker(inner), *marks]), None)
     kind = get_origin(hint) or hint
+    if kind is RunnableConfig:
+        return kind
     if kind in (Union, UnionType):
         return next(filter(None, map(_marker, get_args(hint))), None)
     classes = kind.__mro__ if isinstance(kind, type) else ()

@@ -27,6 +27,8 @@ __all__ = ["as_langchain_tool", "has_no_sync_code", "is_async_only", "supports_a
 COMMAND: Final = re.compile(r"\bCommand\b")
 NO_ARGUMENTS: Final = frozenset({"string", "number", "integer", "boolean", "array", "null"})
 """Types of JSON schemas that the arguments of a call, one object, never fit."""
+RENAMED: Final = frozenset({"v__args", "v__kwargs"})
+"""Pydantic's names for parameters called `args` and `kwargs`, which no function takes."""
 HANDOFF: Final = "__handoff_destination"
 """Marks the hand-off tools of `langgraph-supervisor` and `langgraph-swarm`, which return a Command.
 """
@@ -186,11 +188,16 @@ def _check_callable(tool: BaseTool, spec: ToolSpec) -> None:
             f"The schema of tool `{tool.name}` is of type `{kind}`, and models give arguments as "
             "one object. Make it the property of an object."
         )
+    properties: Any = spec.parameters["properties"]
+    for renamed in RENAMED & properties.keys():
+        raise TurnConfigurationError(
+            f"Tool `{tool.name}` has a parameter named `{renamed.removeprefix('v__')}`, which "
+            f"LangChain offers as `{renamed}` and cannot hand over. Rename the parameter."
+        )
     try:
         parameters = inspect.signature(function_of(tool)).parameters.values()
     except ValueError:  # a function written in C may not have one
         return
-    properties: Any = spec.parameters["properties"]
     for one in parameters:
         if one.kind is one.POSITIONAL_ONLY and one.name in properties:
             raise TurnConfigurationError(

@@ -31,6 +31,7 @@ from turngraph.state.request import ToolSpec
 from turngraph.tools.arguments import Validator, check_arguments, compile_schema
 from turngraph.tools.direct_call import DirectCall, direct_call_of
 from turngraph.tools.failures import error_output
+from turngraph.tools.function_arguments import with_kept_arguments
 from turngraph.tools.injection import Injection, find_injection
 from turngraph.tools.langchain_call import LangChainCall
 from turngraph.tools.output import ToolOutput, as_output
@@ -265,7 +266,8 @@ async def _arun(entry: Entry, arguments: JsonObject, call_id: str) -> ToolOutput
 
 
 def _langchain_call(entry: Entry, call_id: str, config: RunnableConfig) -> LangChainCall:
-    return LangChainCall(entry.tool, call_id, config, needs_id=bool(entry.injection.call_id))
+    tool = with_kept_arguments(entry.tool, dict.fromkeys(entry.injection.config, config))
+    return LangChainCall(tool, call_id, config, needs_id=bool(entry.injection.call_id))
 
 
 def _output_of(name: str, outcome: Outcome[ToolOutput], timeout_s: float) -> ToolOutput:

@@ -877,6 +877,17 @@ def test_an_injected_argument_nobody_can_fill_is_refused() -> None:
     assert run(quiet, key="from the model").content == "default"
 
 
+def test_parameters_named_args_and_kwargs_are_refused_by_name() -> None:
+    """LangChain shows them as `v__args` and `v__kwargs`, and every call fails."""
+
+    def execute(args: list[str]) -> str:
+        """Run a program."""
+        return " ".join(args)
+
+    with pytest.raises(TurnConfigurationError, match=r"named `args`.*Rename"):
+        Toolbox.of([execute])
+
+
 class Graphed(TypedDict, total=False):
     answer: str
 
