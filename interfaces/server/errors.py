@@ -14,6 +14,7 @@ from turngraph.state.result import TurnResult
 
 __all__ = [
     "ServerError",
+    "deleted_meanwhile",
     "error_of",
     "error_of_turn",
     "is_stop",
@@ -88,8 +89,14 @@ _FINAL_KINDS: Final = frozenset({"limit", "time_limit", "cost_limit", "budget", 
 
 
 def error_of_turn(result: TurnResult, extras: JsonObject) -> ServerError:
-    """Why a turn has no answer, with its true status: the vendor's, or the one of a limit."""
+    """Why a turn has no answer, with its true status: the vendor's, or the one of a limit.
+
+    One that was cancelled has another client that is told: its own has left, or reads that the turn
+    was deleted.
+    """
     error = result.error
+    if result.status == "cancelled":
+        return deleted_meanwhile({"turngraph": extras})
     if error is None:
         return ServerError(502, f"The turn ended with the status `{result.status}`.")
     status, code = error.http_status, error.code or error.kind
@@ -138,6 +145,17 @@ def is_temporary(error: ServerError) -> bool:
     (True, False)
     """
     return error.status in (409, 429, 503) and error.headers.get("x-should-retry") != "false"
+
+
+def deleted_meanwhile(details: JsonObject | None = None) -> ServerError:
+    """What is answered to a client that waits for a response which another request has deleted."""
+    return ServerError(
+        404,
+        "Another request deleted what this one asked for, before it had ended.",
+        type="invalid_request_error",
+        code="deleted",
+        details=details,
+    )
 
 
 def server_stopping() -> ServerError:

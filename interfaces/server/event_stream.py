@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from turngraph.interfaces.server.answer_parts import has_failed, turn_error
+from turngraph.interfaces.server.answer_parts import has_failed, turn_error, turn_status
 from turngraph.interfaces.server.errors import ServerError, error_of
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
@@ -32,10 +32,11 @@ PING_S: Final = 15
 """Seconds between two comments that keep a silent stream open."""
 
 
-async def begun(run: TurnRun) -> None:
+async def begun(run: TurnRun, *, is_background: bool = False) -> None:
     """Waits until there is something to show, for a while.
 
-    Raises ServerError if the turn has failed by then. If the task that waits is cancelled, the
+    Raises ServerError if the turn has failed by then, but for one in the background that was
+    cancelled: its stream says so. If the task that waits is cancelled, the
     client has left.
     """
     try:
@@ -47,6 +48,8 @@ async def begun(run: TurnRun) -> None:
         run.leave()
         raise
     if run.task.done() and has_failed(end := await run.end()):
+        if is_background and turn_status(end) == "cancelled":
+            return
         raise turn_error(end)
 
 

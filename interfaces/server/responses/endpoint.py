@@ -103,7 +103,7 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
             if has_failed(end):
                 raise turn_error(end)
             return JSONResponse(response_of(planned, end), headers=headers)
-        await begun(run)
+        await begun(run, is_background=asked.background)
         events = ResponseStream(
             planned.started, planned.token, needs_json(planned), asked.turn.wants_events
         )
@@ -157,8 +157,8 @@ async def list_input_items(
 async def remove_response(response_id: str, caller: ReaderOf, service: ServiceOf) -> JsonObject:
     """Deletes a stored response, and its conversation when nothing else needs that."""
     await _find(response_id, caller, service)
-    service.stored.end(response_id)
     threads = await service.store.ledger.store.arun(delete_response, caller.account, response_id)
+    service.stored.end(response_id)
     await _forget("response_id", response_id, threads, service)
     return {"id": response_id, "object": "response", "deleted": True}
 

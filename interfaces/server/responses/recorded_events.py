@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.billing.store.transaction import LedgerTransaction
+from turngraph.interfaces.server.errors import deleted_meanwhile
 from turngraph.interfaces.server.request_rows import ResponseRow, find_response
 from turngraph.interfaces.server.tables import response_event_t
 from turngraph.state.json_types import JsonObject
@@ -89,6 +90,8 @@ async def recorded_events(
 
     What was not recorded, as of a response that another process has taken over, is made up for by
     a last event, which has all of the response. `started` is what the first event shows.
+
+    Raises ServerError (404) when the response is deleted.
     """
     late_until = 0.0
     while True:
@@ -109,7 +112,7 @@ async def recorded_events(
         await asyncio.sleep(_FLUSH_S)
         found = await store.aread(find_response, row.account, row.response_id)
         if found is None:
-            return  # it was deleted
+            raise deleted_meanwhile()
         row = found
 
 

@@ -134,7 +134,8 @@ def test_a_stream_of_a_deleted_response_ends(url: str, other_url: str, vendor: V
     following = iter(client(other_url).responses.retrieve(name, stream=True))
     assert next(following).sequence_number == 0
     client(other_url).responses.delete(name)
-    for left in (stream, following):
-        list(left)
+    assert [*stream][-1].type == "response.cancelled"
+    with pytest.raises(openai.APIError, match="Another request deleted"):
+        list(following)
     with pytest.raises(openai.NotFoundError):
         client(url).responses.retrieve(name)
