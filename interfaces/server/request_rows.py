@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, or_, select
 
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.caller import Caller, Scope
-from turngraph.interfaces.server.tables import conversation_t, response_event_t, response_t
+from turngraph.interfaces.server.tables import response_event_t, response_t
+from turngraph.interfaces.server.unused_threads import note_unused
 from turngraph.state.json_types import JsonObject
 
 __all__ = [
@@ -20,13 +21,12 @@ __all__ = [
     "RUNNING",
     "ResponseRow",
     "add_response",
+    "delete_old",
     "delete_response",
     "find_response",
-    "free_threads",
     "is_storable",
     "models_before",
     "models_of",
-    "old_threads",
     "row_from",
     "take_thread",
 ]
@@ -177,21 +177,9 @@ def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> li
     return _delete(tx, its, _r.account == account)
 
 
-def old_threads(tx: LedgerTransaction, before: float) -> list[str]:
-    """Deletes the requests of before a time, and returns the threads that nothing needs then."""
-    return _delete(tx, _r.created < before) or []
-
-
-def free_threads(tx: LedgerTransaction, threads: Sequence[str]) -> list[str]:
-    """Those of `threads` that no request and no conversation needs."""
-    return [thread for thread in threads if _is_free(tx, thread)]
-
-
-def _is_free(tx: LedgerTransaction, thread: str) -> bool:
-    for table in (response_t, conversation_t):
-        if tx.conn.execute(select(table.c.thread).where(table.c.thread == thread)).first():
-            return False
-    return True
+def delete_old(tx: LedgerTransaction, before: float) -> None:
+    """Deletes the requests of before a time, and notes the threads that nothing needs then."""
+    _delete(tx, _r.created < before)
 
 
 def _delete(tx: LedgerTransaction, *which: ColumnElement[bool]) -> list[str] | None:
@@ -199,7 +187,7 @@ def _delete(tx: LedgerTransaction, *which: ColumnElement[bool]) -> list[str] | N
     ids = select(_r.response_id).where(*which)
     tx.conn.execute(response_event_t.delete().where(response_event_t.c.response_id.in_(ids)))
     deleted = tx.conn.execute(response_t.delete().where(*which))
-    return free_threads(tx, threads) if deleted.rowcount else None
+    return note_unused(tx, threads) if deleted.rowcount else None
 
 
 def row_from(values: Mapping[str, Any]) -> ResponseRow:

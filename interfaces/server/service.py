@@ -21,13 +21,14 @@ from turngraph.interfaces.server.metrics import Metrics
 from turngraph.interfaces.server.passthrough.gateway import PassthroughGateway
 from turngraph.interfaces.server.passthrough.kept_answers import forget_answers
 from turngraph.interfaces.server.rate_limits.limiter import RateLimiter
-from turngraph.interfaces.server.request_rows import old_threads
+from turngraph.interfaces.server.request_rows import delete_old
 from turngraph.interfaces.server.responses.background import BackgroundResponses
 from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.signals import Signals
 from turngraph.interfaces.server.store import Store, open_store
 from turngraph.interfaces.server.stored_requests import StoredRequests
 from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun, TurnRuns
+from turngraph.interfaces.server.unused_threads import note_unused, unused_among, unused_threads
 from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 
 __all__ = [
@@ -102,6 +103,7 @@ class Service:
             await self.limiter.settle(admitted, tokens=used)
             if on_end is not None:
                 await on_end(end)
+            await self._delete_if_unused(plans)
 
         try:
             run = await self.runs.start(plans, caller, models, note)
@@ -109,6 +111,13 @@ class Service:
             await self.limiter.settle(admitted, tokens=0)
             raise
         return run, admitted.headers
+
+    async def _delete_if_unused(self, plans: Sequence[TurnPlan]) -> None:
+        """Deletes what a turn has written after its request was deleted, or had become too old."""
+        threads = [plan.thread for plan in plans if plan.thread is not None]
+        if threads and await self.store.ledger.store.aread(unused_among, threads):
+            unused = await self.store.ledger.store.arun(note_unused, threads)
+            await self.store.delete_messages(unused)
 
     def _models_of(self, plan: TurnPlan) -> ModelSet:
         """The models that a plan was made with: a reload may have replaced them since."""
@@ -164,8 +173,9 @@ class Service:
         """Deletes responses and their conversations after the days that `[store]` says."""
         before = self.store.ledger.store.now() - 86_400 * self.config.store.days
         await self.store.ledger.store.arun(forget_answers, before)
-        for thread in await self.store.ledger.store.arun(old_threads, before):
-            await self.store.forget(thread)
+        await self.store.ledger.store.arun(delete_old, before)
+        unused = await self.store.ledger.store.arun(unused_threads)
+        await self.store.delete_messages(unused)
 
     async def end_turns(self) -> None:
         """Once the server is told to stop: ends the turns that run or wait on after

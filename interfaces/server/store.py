@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from turngraph.billing.errors import LedgerUnavailableError
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.urls import error_text, parse_url, shown_url
 from turngraph.interfaces.server.config import StoreSettings
+from turngraph.interfaces.server.unused_threads import note_deleted
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
 from turngraph.state.private_files import create_private_file
 
@@ -35,9 +36,11 @@ class Store:
     ledger: Ledger
     checkpointer: BaseCheckpointSaver[Any]
 
-    async def forget(self, thread: str) -> None:
-        """Deletes the messages of a thread."""
-        await self.checkpointer.adelete_thread(thread)
+    async def delete_messages(self, threads: Sequence[str]) -> None:
+        """Deletes the messages of threads that were noted as unused."""
+        for thread in threads:
+            await self.checkpointer.adelete_thread(thread)
+            await self.ledger.store.arun(note_deleted, thread)
 
 
 @asynccontextmanager

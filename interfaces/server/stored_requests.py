@@ -17,12 +17,7 @@ from turngraph.interfaces.server.request_claims import (
     release,
     renew,
 )
-from turngraph.interfaces.server.request_rows import (
-    INTERRUPTED,
-    ResponseRow,
-    find_response,
-    free_threads,
-)
+from turngraph.interfaces.server.request_rows import INTERRUPTED, ResponseRow
 from turngraph.interfaces.server.served_models import ModelSet
 from turngraph.interfaces.server.store import Store
 from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun
@@ -130,7 +125,7 @@ class StoredRequests:
 
         async def keep(end: TurnEnd | Exception) -> None:
             try:
-                await self._keep(running, plans, end, end_of)
+                await self._keep(running, end, end_of)
             finally:
                 self._drop(running)
 
@@ -190,7 +185,6 @@ class StoredRequests:
     async def _keep(
         self,
         running: _Running,
-        plans: Sequence[TurnPlan],
         end: TurnEnd | Exception,
         end_of: EndOf,
     ) -> None:
@@ -207,17 +201,7 @@ class StoredRequests:
         ended = end_of(told)
         if isinstance(told, ServerError) and is_stop(told):
             ended = Ended(INTERRUPTED, ended.body)
-        if not await store.arun(finish, row, ended):
-            await self._forget(row, plans)
-
-    async def _forget(self, row: ResponseRow, plans: Sequence[TurnPlan]) -> None:
-        """Deletes what the turn of a deleted request has written since."""
-        store = self.service.store.ledger.store
-        if await store.aread(find_response, row.account, row.response_id) is not None:
-            return
-        threads = [plan.thread for plan in plans if plan.thread is not None]
-        for thread in await store.aread(free_threads, threads):
-            await self.service.store.forget(thread)
+        await store.arun(finish, row, ended)
 
 
 def _is_refused(end: TurnEnd | Exception, told: TurnEnd | ServerError) -> bool:

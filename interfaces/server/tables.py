@@ -9,6 +9,7 @@ server_response      one row per response of the Responses API, and per request 
 server_response_event  the events of background streams
 server_conversation  one row per conversation that a client has created
 server_forwarded     one row per forwarded request with an `Idempotency-Key`
+server_unused_thread  one row per thread whose messages are still to be deleted
 """
 
 from typing import TYPE_CHECKING, Final
@@ -41,6 +42,7 @@ __all__ = [
     "rate_t",
     "response_event_t",
     "response_t",
+    "unused_thread_t",
 ]
 
 _metadata = MetaData()
@@ -170,6 +172,10 @@ forwarded_t: Final = Table(
     Column("content", LargeBinary),
 )
 
+unused_thread_t: Final = Table(
+    "server_unused_thread", _metadata, Column("thread", String(700), primary_key=True)
+)
+
 
 def _first(conn: Connection) -> None:
     _metadata.create_all(conn)
@@ -215,6 +221,11 @@ def _index_of_responses(conn: Connection) -> None:
     _response_status.create(conn, checkfirst=True)
 
 
+def _unused_threads(conn: Connection) -> None:
+    """Version 9: threads whose messages are still to be deleted."""
+    _metadata.create_all(conn, [unused_thread_t])
+
+
 _STEPS: Final[tuple[Step, ...]] = (
     _first,
     _responses,
@@ -224,6 +235,7 @@ _STEPS: Final[tuple[Step, ...]] = (
     _claims_of_responses,
     _events_of_responses,
     _index_of_responses,
+    _unused_threads,
 )
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 

@@ -9,13 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import select, tuple_
 
 from turngraph.billing.store.transaction import LedgerTransaction
-from turngraph.interfaces.server.request_rows import (
-    ResponseRow,
-    free_threads,
-    is_storable,
-    row_from,
-)
+from turngraph.interfaces.server.request_rows import ResponseRow, is_storable, row_from
 from turngraph.interfaces.server.tables import conversation_t, response_t
+from turngraph.interfaces.server.unused_threads import note_unused
 from turngraph.state.json_types import JsonObject
 
 __all__ = [
@@ -73,7 +69,7 @@ def delete_conversation(
     deleted = tx.conn.execute(
         conversation_t.delete().where(_c.conversation_id == conversation_id, _c.account == account)
     )
-    return free_threads(tx, [row.thread]) if deleted.rowcount else None
+    return note_unused(tx, [row.thread]) if deleted.rowcount else None
 
 
 def responses_in(

@@ -242,8 +242,7 @@ async def _forget(param: str, given: str, threads: Sequence[str] | None, service
     """Deletes the messages of what was deleted, unless another request has deleted it first."""
     if threads is None:
         raise not_found(param, given)
-    for thread in threads:
-        await service.store.forget(thread)
+    await service.store.delete_messages(threads)
 
 
 def _again(planned: PlannedResponse, stream: bool, service: Service) -> Response:

@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +32,7 @@ from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.logs import log_to
 from turngraph.interfaces.server.served_models import ModelSet
 from turngraph.interfaces.server.turn_runs import TurnRuns
-from turngraph.scripted import Call, Hang, Say
+from turngraph.scripted import Hang, Say
 
 ASK: Any = [{"role": "user", "content": "What is the planted question-4711?"}]
 
@@ -194,27 +193,6 @@ def test_a_spent_budget_says_which_and_what_is_needed(url: str, vendor: Vendor) 
         assert part in error["message"]
     assert answer.headers["x-should-retry"] == "false"
     assert len(vendor.requests) == before
-
-
-def test_what_is_old_is_forgotten(vendor: Vendor, tmp_path: Path) -> None:
-    """Threads that wait for a client, and stored responses; their charges stay."""
-    database = f"sqlite:///{tmp_path}/turns.db"
-    config = config_of({"assistant": model_config(vendor)}, sweep_seconds=0.1)
-    store = StoreSettings(database=database, days=0.00001)
-    short = ServerConfig(server=config.server, store=store, models=config.models)
-    tool: Any = {"type": "function", "function": {"name": "locate"}}
-    with serving(short) as served:
-        vendor.play(Call(("locate", {})), Say("one"))
-        client(served).chat.completions.create(model="assistant", messages=ASK, tools=[tool])
-        made = client(served).responses.create(model="assistant", input="?")
-        threads = sqlite3.connect(tmp_path / "turns-threads.db")
-        count = "SELECT count(*) FROM checkpoints"
-        eventually(lambda: threads.execute(count).fetchone() == (0,))
-        threads.close()
-        with pytest.raises(openai.NotFoundError):
-            client(served).responses.retrieve(made.id)
-    with Ledger(database) as ledger:
-        assert _spent(ledger, "acme") > 0
 
 
 def test_metrics_tell_no_names_of_accounts(url: str, vendor: Vendor) -> None:

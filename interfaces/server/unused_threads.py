@@ -1,0 +1,54 @@
+"""Threads whose messages are to be deleted: operations for `LedgerStore`.
+
+Requests and conversations are rows beside the ledger; the messages of their threads are with the
+checkpointer, perhaps in another database. A thread is noted here in the transaction that deletes
+the last row that needs it, so that its messages are deleted even if the process ends in between, or
+if the checkpointer's database does not answer.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from turngraph.billing.store.transaction import INSERT, LedgerTransaction
+from turngraph.interfaces.server.tables import conversation_t, response_t, unused_thread_t
+
+__all__ = ["note_deleted", "note_unused", "unused_among", "unused_threads"]
+
+_u = unused_thread_t.c
+
+
+def note_unused(tx: LedgerTransaction, threads: Sequence[str]) -> list[str]:
+    """Notes the unused ones among `threads`, and returns them."""
+    unused = unused_among(tx, threads)
+    insert = INSERT[tx.conn.dialect.name](unused_thread_t).on_conflict_do_nothing()
+    for thread in unused:
+        tx.conn.execute(insert, {"thread": thread})
+    return unused
+
+
+def unused_threads(tx: LedgerTransaction) -> list[str]:
+    """The threads whose messages are still to be deleted. One that has come into use since, because
+    a request with its `Idempotency-Key` was sent again, is none of them any more.
+    """
+    noted = tx.conn.execute(select(_u.thread)).scalars().all()
+    unused = unused_among(tx, noted)
+    for thread in {*noted}.difference(unused):
+        note_deleted(tx, thread)
+    return unused
+
+
+def note_deleted(tx: LedgerTransaction, thread: str) -> None:
+    """Notes that the messages of a thread need not be deleted any more."""
+    tx.conn.execute(unused_thread_t.delete().where(_u.thread == thread))
+
+
+def unused_among(tx: LedgerTransaction, threads: Sequence[str]) -> list[str]:
+    """Those of `threads` that no request and no conversation needs."""
+    left = [*dict.fromkeys(threads)]
+    for table in (response_t, conversation_t):
+        if left:
+            needed = select(table.c.thread).where(table.c.thread.in_(left))
+            used = {*tx.conn.execute(needed).scalars()}
+            left = [thread for thread in left if thread not in used]
+    return left
