@@ -117,9 +117,8 @@ class Api:
             context = given.get("context") if self._rules.is_trusting else None
             if "input" in given:
                 begins_with = self._rules.checked_input(name, given["input"], thread)
-            walk = await asyncio.to_thread(
-                SharedWalk.begin, name, graph, begins_with, thread, context
-            )
+            of_run = (begins_with, thread, context, self._rules.configurable)
+            walk = await asyncio.to_thread(SharedWalk.begin, name, graph, *of_run)
         walk.guard = self._rules.guard
         walk.is_for_looking = not may_change
         self._walks.add(walk)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
@@ -22,6 +22,7 @@ class Rules:
             begins on or None; returns the input that the run begins with. What it raises is shown.
         guard: is given the line and the message of each move, on the thread that makes the move,
             and returns the block in which it is made. What it raises is shown, and nothing moves.
+        configurable: what every run has in its `configurable`, beside its thread.
         is_trusting: whether runs are opened from files, given a context, and written into threads.
             Without, a context is left out: the forms of some graphs send one for a mere look.
     """
@@ -31,4 +32,5 @@ class Rules:
     guard: Callable[[Stepper, Message], AbstractContextManager[object]] = lambda line, message: (
         nullcontext()
     )
+    configurable: Mapping[str, Any] = field(default_factory=dict)
     is_trusting: bool = True

@@ -78,7 +78,7 @@ class StudioServer:
 
         Raises TurngraphError if the graph or the thread does not exist.
         """
-        walk = SharedWalk.begin(name, self._catalog.graph(name), None, thread, None)
+        walk = SharedWalk.begin(name, self._catalog.graph(name), None, thread, None, {})
         self._walks.add(walk)
         return f"{self.url}#/run/{walk.id}"
 

@@ -4,7 +4,7 @@ import json
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeVar
@@ -86,7 +86,13 @@ class SharedWalk:
 
     @classmethod
     def begin(
-        cls, graph_name: str, graph: Graph, input: object, thread: str | None, context: object
+        cls,
+        graph_name: str,
+        graph: Graph,
+        input: object,
+        thread: str | None,
+        context: object,
+        configurable: Mapping[str, Any],
     ) -> Self:
         """Begins a walk.
 
@@ -96,16 +102,17 @@ class SharedWalk:
             input: the graph's input; None goes on with the thread, or looks at its last run.
             thread: the id of a stored thread, or None.
             context: what the graph's nodes read from `runtime.context`, or None for its defaults.
+            configurable: what the run has in its `configurable`, beside the thread.
 
         Raises TurnValueError for a context that does not fit the graph, and what the graph raises
         for a wrong input.
         """
         tokens = _ModelTokens()
-        configurable = {} if thread is None else {"thread_id": thread}
+        named = {} if thread is None else {"thread_id": thread}
         # A thread can be looked at without any.
         if input is not None or context:
             context = context_or_defaults(graph, context)
-        config = {"configurable": configurable, "callbacks": [tokens]}
+        config = {"configurable": {**configurable, **named}, "callbacks": [tokens]}
         stepper = Stepper(graph, input, config, context=context)
         walk = cls(graph_name, stepper, thread)
         tokens.tell = walk._tell_token

@@ -2,8 +2,9 @@
 
 Nothing that a browser sends names the account, the API key, the thread or the connection of a call.
 A run begins with messages alone, and the server adds whom it is charged to, as it does for a chat
-completion; of the edits, only those are made that cannot touch this. Before each move that runs
-anything the state is checked once more.
+completion: in the settings of a turn, and in the `configurable` of every run, which reaches the
+turns and models inside a graph of the user's own. Of the edits, only those are made that cannot
+touch this. Before each move that runs anything the state is checked once more.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.chat_request import read_chat_request
 from turngraph.interfaces.server.errors import ServerError
@@ -24,6 +26,7 @@ from turngraph.interfaces.stepper.views.actions import Message
 from turngraph.interfaces.stepper.views.shown_request import shown_request
 from turngraph.interfaces.studio.rules import Rules
 from turngraph.state.errors import TurnInvocationError, TurnValueError
+from turngraph.state.payer import Payer
 from turngraph.state.turn import TurnSettings
 
 __all__ = ["rules_for"]
@@ -47,7 +50,9 @@ def rules_for(caller: Caller, service: Service) -> Rules:
     if "studio:write" not in caller.scopes:
         return Rules(may_change=lambda scope: False, is_trusting=False)
     account = _Account(caller, service, asyncio.get_running_loop())
-    return Rules(lambda scope: True, account.checked_input, account.guard, is_trusting=False)
+    payer = Payer(caller.account, caller.key_id).configurable
+    own = account.checked_input, account.guard, payer
+    return Rules(lambda scope: True, *own, is_trusting=False)
 
 
 class _Account:
@@ -65,17 +70,14 @@ class _Account:
         if thread is not None and not is_of_account(str(thread), self._caller.account):
             raise TurnInvocationError("There is no such thread. Begin without one, or on another.")
         model = find_model(self._service.models, name, self._caller)
-        if not model.is_turn:
-            raise TurnInvocationError(
-                f"`{name}` is a graph of its own, whose calls the server cannot bind to an "
-                "account: its runs can be looked at, and not started."
-            )
         if not isinstance(given, Mapping) or given.keys() != {"messages"}:
             raise TurnInvocationError("A run begins with `messages`, and with nothing else.")
         messages = given["messages"]
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         asked = read_chat_request({"model": name, "messages": messages})
+        if not model.is_turn:
+            return {"messages": [*asked.messages]}
         settings = settings_for(asked.settings, asked.messages, self._caller, model)
         return {"messages": [*asked.messages], "settings": settings}
 
@@ -116,15 +118,36 @@ class _Account:
 
     def _check_own(self, line: Stepper) -> None:
         """Raises TurnInvocationError unless what the run does next is charged to this key."""
-        settings = line.state.get("settings")
-        whose = settings if isinstance(settings, TurnSettings) else TurnSettings()
-        if (whose.account, whose.api_key_id) != (self._caller.account, self._caller.key_id):
+        states = (line.state_at(line.now, ""), line.state)
+        named = [
+            each for state in states if isinstance(each := state.get("settings"), TurnSettings)
+        ]
+        if not isinstance(line.graph, TurnGraph):
+            self._check_begun_here(line)
+            # What names nobody is charged to whom the run's `configurable` names.
+            named = [each for each in named if each.account is not None]
+        elif not named:
+            named = [TurnSettings()]
+        for whose in named:
+            if (whose.account, whose.api_key_id) != (self._caller.account, self._caller.key_id):
+                raise TurnInvocationError(
+                    "This run would be charged to the API key that began it, which is not the one "
+                    "of this login. Begin a new run here."
+                )
+            if whose.previous_response_id is not None or whose.extra_body:
+                raise TurnInvocationError(
+                    "This run names what stands at the vendor. Begin a new one."
+                )
+
+    def _check_begun_here(self, line: Stepper) -> None:
+        """Raises TurnInvocationError for a stored run of a graph of the user's own. A turn that
+        waits inside of it would be charged to whoever began it.
+        """
+        if line.timeline[0].kind != "start":
             raise TurnInvocationError(
-                "This run would be charged to the API key that began it, which is not the one of "
-                "this login. Begin a new run here."
+                "This run was not begun here, so it can only be looked at. Begin a new run, which "
+                "may go on with its thread."
             )
-        if whose.previous_response_id is not None or whose.extra_body:
-            raise TurnInvocationError("This run names what stands at the vendor. Begin a new one.")
 
     def _wait(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(_in_time(work), self._loop).result()

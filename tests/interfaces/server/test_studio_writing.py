@@ -73,12 +73,17 @@ def move(browser: httpx.Client, walk: str, **message: Any) -> str:
     moved = browser.post(f"api/walks/{walk}/moves", json={"client": "c", "message": message})
     assert moved.status_code == 202, moved.text
     state_of(browser, walk)  # comes after the move
+    refusal = view_of(browser, walk)["refusal"]["text"]
+    return str(refusal or browser.get(f"api/walks/{walk}").json()["note"])
+
+
+def view_of(browser: httpx.Client, walk: str) -> Any:
+    """What a page that has just been opened shows of a run."""
     with browser.stream("GET", f"api/walks/{walk}/events?client=c") as events:
         for line in events.iter_lines():
             if line.startswith("data: {") and '"refusal"' in line:
-                view = json.loads(line.removeprefix("data: "))
-                break
-    return str(view["refusal"]["text"] or browser.get(f"api/walks/{walk}").json()["note"])
+                return json.loads(line.removeprefix("data: "))
+    raise AssertionError("the page was shown nothing")
 
 
 def state_of(browser: httpx.Client, walk: str) -> str:
