@@ -1,11 +1,12 @@
 """Validates the arguments of a tool call against the JSON schema of the tool."""
 
-from collections.abc import Mapping
 from typing import Final, Protocol
 
-from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
+from turngraph.state.errors import ToolArgumentsError
 from turngraph.state.json_types import JsonObject
+from turngraph.state.schema_references import with_pointers
 from turngraph.tools.mistakes import UncheckableError
+from turngraph.tools.references import check_references
 from turngraph.tools.schema_size import unfolded_size
 from turngraph.tools.schemas import check_depth
 
@@ -29,21 +30,15 @@ def compile_schema(name: str, schema: JsonObject) -> Validator:
     """Returns a validator of `schema`, which belongs to the tool `name`. It never fetches anything.
 
     Raises TurnConfigurationError if `schema` is not a valid JSON schema, if it is nested too deep,
-    if a `$ref` in it points to another document, and for a combination of keywords that cannot be
-    checked within a time limit.
+    if a reference in it leads nowhere, to another document or back to itself, and for a combination
+    of keywords that cannot be checked within a time limit.
 
         >>> compile_schema("t", {"type": "object"}).mistakes_in([])
         ['at `$`: [] is not of type "object"']
     """
     check_depth(name, schema)
-    # A schema may come from an MCP server. A `$ref` to a URL would let that server choose an
-    # address that this process fetches (server-side request forgery).
-    outside = [ref for ref in _references(schema) if not ref.startswith("#")]
-    if outside:
-        raise TurnConfigurationError(
-            f"The schema of tool `{name}` refers to another document, `{outside[0][:100]}`; only "
-            "references that begin with `#` are allowed. Copy the definition into the schema."
-        )
+    schema = with_pointers(schema)
+    check_references(name, schema)
     # Nearly all tools go the direct way. It takes microseconds, and spares the process the import
     # of `jsonschema`: https://github.com/python-jsonschema/jsonschema/issues/1428.
     size = unfolded_size(schema)
@@ -69,17 +64,3 @@ def check_arguments(name: str, arguments: JsonObject, validator: Validator) -> N
         raise ToolArgumentsError(f"{subject} could not be checked{error}") from None
     if mistakes:
         raise ToolArgumentsError(f"{subject} do not fit its schema: {'; '.join(mistakes)}.")
-
-
-def _references(schema: object) -> list[str]:
-    """Returns every `$ref` and `$dynamicRef` in `schema`, at any depth."""
-    if isinstance(schema, Mapping):
-        own = [
-            value
-            for key, value in schema.items()
-            if key in ("$ref", "$dynamicRef") and isinstance(value, str)
-        ]
-        return own + [ref for value in schema.values() for ref in _references(value)]
-    if isinstance(schema, list):
-        return [ref for value in schema for ref in _references(value)]
-    return []

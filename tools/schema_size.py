@@ -6,10 +6,10 @@ up the event loop.
 
 from collections.abc import Mapping
 from math import inf
-from typing import Any, Final
-from urllib.parse import unquote
+from typing import Final
 
 from turngraph.state.json_types import JsonObject
+from turngraph.state.schema_references import referenced, schema_parts
 from turngraph.tools.schemas import applied_schemas
 
 __all__ = ["can_be_inlined", "unfolded_size"]
@@ -52,15 +52,17 @@ level: twenty of them, 2 kB, would become 270 MB.
 
 def can_be_inlined(schema: JsonObject) -> bool:
     """Whether LangChain can replace each `$ref` in `schema` by what it names: not without end, and
-    at most MAX_INLINED times. It reads no escapes (`~1`, `%25`), and takes a property that is
-    called `$ref` for a reference.
+    at most MAX_INLINED times. It reads no escapes (`~1`, `%25`), and takes a `$ref` for a reference
+    where it is the name of a property or part of a value.
 
         >>> can_be_inlined({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {}}})
         True
         >>> can_be_inlined({"properties": {"child": {"$ref": "#"}}})
         False
     """
-    return _replaced(schema, schema, {}) <= MAX_INLINED
+    references = sum("$ref" in part for part in schema_parts(schema))
+    is_plain = references == _named_ref(schema)
+    return is_plain and _replaced(schema, schema, {}) <= MAX_INLINED
 
 
 def unfolded_size(schema: JsonObject) -> int | None:
@@ -88,19 +90,26 @@ def _replaced(schema: object, root: JsonObject, counts: dict[str, float]) -> flo
         if not isinstance(one, Mapping):
             continue
         open_schemas.extend(applied_schemas(one))
-        reference, properties = one.get("$ref"), one.get("properties")
-        if isinstance(properties, Mapping) and "$ref" in properties:
-            return inf
-        if isinstance(reference, str) and reference[:2] == "#/" and ESCAPES & set(reference):
-            return inf
-        if not isinstance(reference, str) or not (reference == "#" or reference[:2] == "#/"):
+        if "$ref" not in one:
             continue
+        reference = one["$ref"]
+        if not isinstance(reference, str) or reference[:2] not in ("#", "#/"):
+            return inf
+        if ESCAPES & set(reference):
+            return inf
         if reference not in counts:
             # Infinite until it is known: what is met again inside itself has no end.
             counts[reference] = inf
             counts[reference] = 1 + _replaced(_target(reference, root), root, counts)
         total += counts[reference]
     return total
+
+
+def _named_ref(value: object) -> int:
+    """Returns how many objects at any depth of `value` have a member called `$ref`."""
+    if isinstance(value, Mapping):
+        return ("$ref" in value) + sum(map(_named_ref, value.values()))
+    return sum(map(_named_ref, value)) if isinstance(value, list) else 0
 
 
 def _size(schema: object, root: JsonObject, sizes: dict[int, int | None]) -> int | None:
@@ -127,11 +136,7 @@ def _size(schema: object, root: JsonObject, sizes: dict[int, int | None]) -> int
 
 def _target(reference: object, root: JsonObject) -> object:
     """Returns the schema that `reference`, a JSON pointer, names; else one without an end."""
-    found: Any = root
     try:
-        for step in str(reference).removeprefix("#").split("/")[1:]:
-            name = unquote(step).replace("~1", "/").replace("~0", "~")
-            found = found[int(name) if isinstance(found, list) else name]
-    except (LookupError, TypeError, ValueError):
+        return referenced(root, str(reference))
+    except LookupError:
         return root
-    return found

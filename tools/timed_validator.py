@@ -9,7 +9,6 @@ from jsonschema import Draft202012Validator, FormatChecker, SchemaError, Validat
 from jsonschema.validators import validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
@@ -46,7 +45,6 @@ class TimedValidator:
             raise TurnConfigurationError(
                 f"The schema of tool `{name}` is not a valid JSON schema: {quote(error.message)}"
             ) from error
-        _check_references(name, schema)
         # An empty registry: an unknown reference raises instead of being fetched.
         self._validator: Any = bounded(kind)(schema, registry=Registry())
 
@@ -84,26 +82,6 @@ class TimedValidator:
 
 def _is_of_pattern(error: ValidationError) -> bool:
     return error.validator == "pattern" or any(map(_is_of_pattern, error.context or ()))
-
-
-def _check_references(name: str, schema: JsonObject) -> None:
-    """Refuses a reference to a definition that `schema` does not hold.
-
-    Where a subschema has an `$id`, references in it begin there: they are resolved when a value is
-    checked.
-    """
-    inner = list(subschemas(schema))
-    if any("$id" in one for one in inner):
-        return
-    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
-    for ref in (one.get("$ref") for one in inner):
-        try:
-            if isinstance(ref, str):
-                resolver.lookup(ref)
-        except Unresolvable:
-            raise TurnConfigurationError(
-                f"The schema of tool `{name}` refers to {quote(repr(ref))}, which it does not hold."
-            ) from None
 
 
 def _check_patterns(name: str, schema: JsonObject) -> None:

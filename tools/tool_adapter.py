@@ -14,6 +14,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ToolSpec
+from turngraph.state.schema_references import with_pointers
 from turngraph.state.tool_names import NAME_RULE, is_tool_name
 from turngraph.tools.aliases import with_aliases
 from turngraph.tools.builtin.registry import BUILTINS
@@ -132,7 +133,8 @@ def _shown_to_models(tool: BaseTool, hidden: frozenset[str]) -> Mapping[str, Any
     """Returns name, description and parameters of `tool`, as LangChain shows them to models.
 
     LangChain replaces every reference, and writes `{}` where a schema refers to itself: a model
-    would not be told what stands there. Such a schema keeps its references.
+    would not be told what stands there. Such a schema keeps its references, and so does one whose
+    references are no JSON pointers, the only ones that LangChain reads.
     """
     from langchain_core.utils.function_calling import convert_to_openai_tool
 
@@ -142,10 +144,13 @@ def _shown_to_models(tool: BaseTool, hidden: frozenset[str]) -> Mapping[str, Any
         is_model = issubclass(given, BaseModel)
         source = _visible(given, hidden) if is_model else tool
         given = source.model_json_schema() if is_model else None
-    if not given or can_be_inlined(given):
+    pointed = with_pointers(given) if given else given
+    if not given or (pointed == given and can_be_inlined(given)):
         function = dict(convert_to_openai_tool(source)["function"])
         return function | {"description": tool.description or function.get("description", "")}
-    parameters = {key: value for key, value in given.items() if key not in ("title", "description")}
+    parameters = {
+        key: value for key, value in pointed.items() if key not in ("title", "description")
+    }
     description = tool.description or given.get("description", "")
     return {"description": description, "parameters": parameters}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from turngraph.state.json_types import JsonMapping, JsonObject
+from turngraph.state.schema_references import fits_nothing
 
 __all__ = ["NO_STRICT_SCHEMA", "in_simple_words", "merged", "strict_schema"]
 
@@ -165,11 +166,11 @@ def _rewrite(node: Any, change: Callable[[JsonObject], JsonObject]) -> Any:
     inner: JsonObject = {}
     for name, member in node.items():
         if name in _NAMED and isinstance(member, dict):
-            # `true` fits everything, and so does `{}`; a member that is `false` can never be.
+            # `true` fits everything, and so does `{}`; a member that nothing fits can never be.
             inner[name] = {
                 key: _rewrite({} if value is True else value, change)
                 for key, value in member.items()
-                if value is not False
+                if not fits_nothing(value)
             }
         elif name in _VALUES:
             inner[name] = member

@@ -1,11 +1,12 @@
 """The root of a schema: vendors want one object there, and no reference or union of objects."""
 
+from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote
 
 from turngraph.providers.writing.notes import Notes
 from turngraph.providers.writing.schema_dialect import merged
 from turngraph.state.json_types import JsonMapping, JsonObject
+from turngraph.state.schema_references import referenced
 
 __all__ = ["object_root", "resolve", "without_root_reference"]
 
@@ -16,21 +17,14 @@ _REFUSED: Final = ("anyOf", "oneOf", "allOf", "not", "enum", "const")
 def resolve(root: JsonMapping, reference: str) -> JsonMapping:
     """What `reference` points to inside `root`; a schema for any object if it points nowhere.
 
-    It is a JSON pointer in the fragment of a URI: `~1` stands for `/`, `~0` for `~`, and `%25` for
-    `%` (https://www.rfc-editor.org/rfc/rfc6901#section-6).
-
-        >>> resolve({"$defs": {"A": {"type": "string"}}}, "#/$defs/A")
-        {'type': 'string'}
+    >>> resolve({"$defs": {"A": {"type": "string"}}}, "#/$defs/A")
+    {'type': 'string'}
     """
-    node: Any = root
-    for step in reference.removeprefix("#").split("/")[1:]:
-        name = unquote(step).replace("~1", "/").replace("~0", "~")
-        if isinstance(node, list):
-            node = node[int(name)] if name.isdecimal() and int(name) < len(node) else None
-        else:
-            node = node.get(name) if isinstance(node, dict) else None
-    points = reference == "#" or reference.startswith("#/")
-    return node if points and isinstance(node, dict) else {"type": "object"}
+    try:
+        node = referenced(root, reference)
+    except LookupError:
+        node = None
+    return node if isinstance(node, Mapping) else {"type": "object"}
 
 
 def without_root_reference(schema: JsonMapping) -> JsonObject:

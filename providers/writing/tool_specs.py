@@ -19,6 +19,7 @@ from turngraph.providers.writing.schema_gemini import gemini_schema
 from turngraph.providers.writing.schema_roots import object_root, resolve, without_root_reference
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ChatRequest, ToolSpec
+from turngraph.state.schema_references import with_pointers
 
 __all__ = ["chat_tools", "responses_tools", "schema_for"]
 
@@ -144,9 +145,9 @@ def _adapted(
     The tools of a graph are the same in every request. Schemas come and go pickled, so that the
     cache knows them by their content, and nobody can change what it holds.
     """
-    schema: JsonMapping = pickle.loads(pickled)  # noqa: S301, made by `schema_for`
+    schema: JsonMapping = with_pointers(pickle.loads(pickled))  # noqa: S301, made by `schema_for`
     notes = Notes(vendor, model, strict=False)
-    adapted: Any = dict(schema)
+    adapted: Any = schema
     if inline and "$ref" in str(schema):
         used = {name: value for name, value in schema.items() if name not in _DEFINITIONS}
         adapted = _Inliner(schema, notes).inline(used)

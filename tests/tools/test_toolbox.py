@@ -195,6 +195,53 @@ def test_a_schema_that_langchain_cannot_inline_is_wired_as_it_is(schema: Any) ->
         box.check(ToolCall(id="c", name="take", arguments='{"n": "one"}'))
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"n": {"$ref": "#num"}}, "$defs": {"x": {"$anchor": "num"}}},
+        {"properties": {"n": {"$ref": "http://x/n"}}, "$defs": {"x": {"$id": "http://x/n"}}},
+        {"properties": {"n": {"$dynamicRef": "#num"}}, "$defs": {"x": {"$dynamicAnchor": "num"}}},
+    ],
+)
+def test_a_reference_by_anchor_or_id_is_shown_and_checked(schema: Any) -> None:
+    """LangChain refuses it, in words that name no tool, or drops what it refers to."""
+    schema["$defs"]["x"]["type"] = "integer"
+    box = Toolbox.of([schemed({"type": "object", **schema})])
+    assert box.specs[0].parameters["properties"] == {"n": {"$ref": "#/$defs/x"}}
+    box.check(ToolCall(id="c", name="t", arguments='{"n": 1}'))
+    with pytest.raises(ToolArgumentsError, match=r"at `\$\.n`"):
+        box.check(ToolCall(id="c", name="t", arguments='{"n": "one"}'))
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        ({"$ref": "#num"}, "tool `t` refers to '#num', which it does not hold"),
+        ({"$ref": "#/$defs/x"}, "tool `t` refers to '#/\\$defs/x', which it does not hold"),
+        ({"$ref": "http://x/y"}, "tool `t` refers to another document, `http://x/y`"),
+        ({"$ref": "file:///etc/passwd"}, "tool `t` refers to another document, `file:"),
+        ({"$ref": 5}, "tool `t` has a reference that is no text: 5"),
+        ({"$ref": "#/properties/n"}, "tool `t` leads from `#/properties/n` back to the same place"),
+        ({"anyOf": [{"$ref": "#/properties/n"}]}, "tool `t` leads from `#/properties/n` back"),
+        (
+            {"$ref": "#/properties/n/$defs/a", "$defs": {"a": {"$ref": "#/properties/n/$defs/a"}}},
+            r"from `#/properties/n/\$defs/a` back",
+        ),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_refused_by_name(member: Any, message: str) -> None:
+    """Every call of such a tool would fail, in the middle of a turn."""
+    with pytest.raises(TurnConfigurationError, match=message):
+        Toolbox.of([schemed({"type": "object", "properties": {"n": member}})])
+
+
+def test_a_ref_in_a_value_is_data() -> None:
+    """LangChain follows it, and refuses the tool."""
+    member = {"default": {"$ref": "x"}, "enum": [{"$ref": "x"}]}
+    box = Toolbox.of([schemed({"type": "object", "properties": {"n": member}})])
+    assert box.specs[0].parameters["properties"] == {"n": member}
+
+
 def test_a_schema_that_doubles_at_every_level_is_wired_as_it_is() -> None:
     """Inlined, these 2 kB would be 80 MB; a server of tools could stop the process."""
     levels = {
@@ -230,7 +277,7 @@ def test_a_schema_that_doubles_at_every_level_is_wired_as_it_is() -> None:
                     name="t", description="", args_schema={"$ref": "http://x/y"}, func=double
                 )
             ],
-            "refers to another document|no JSON schema: ref paths",
+            "refers to another document, `http://x/y`",
         ),
     ],
 )

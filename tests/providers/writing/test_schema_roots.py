@@ -149,3 +149,38 @@ def test_what_older_drafts_and_careless_servers_write_is_said_in_todays_words(
     member = parameters(schema)[0]["parameters"]["properties"]["a"]
     assert sent.items() <= member.items()
     assert not [name for name in ("properties", "required", "minimum") if name in member]
+
+
+@pytest.mark.parametrize("vendor", ["openai", "googleai", "mistral"])
+@pytest.mark.parametrize("strict", [True, None])
+@pytest.mark.parametrize(
+    "never", [False, {"not": {}}, {"$ref": "#/$defs/no"}, {"$ref": "#/$defs/never"}]
+)
+def test_a_property_that_may_not_be_given_is_not_offered(
+    never: Any, strict: bool | None, vendor: str
+) -> None:
+    """As `{}` it would invite a value that the check of the arguments then refuses."""
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": never},
+        "$defs": {"no": False, "never": {"not": {}}},
+    }
+    tool = ToolSpec(name="f", parameters=schema, strict=strict)
+    request = ChatRequest(vendor=vendor, api="chat", model="m", tools=(tool,))
+    body = build_payload(request, [HumanMessage("Hi")], VENDORS[vendor]).body
+    assert list(body["tools"][0]["function"]["parameters"]["properties"]) == ["a"]
+
+
+@pytest.mark.parametrize("vendor", ["openai", "googleai", "mistral"])
+def test_a_part_named_by_an_anchor_is_sent_as_what_it_is(vendor: str) -> None:
+    """A vendor without references got any object in its place, the others refuse the request."""
+    schema = {
+        "type": "object",
+        "properties": {"a": {"$ref": "#number"}},
+        "$defs": {"n": {"$anchor": "number", "type": "integer"}},
+    }
+    sent, _ = answer(
+        {"type": "json_schema", "json_schema": {"name": "f", "schema": schema}}, vendor
+    )
+    member = sent["schema"]["properties"]["a"]
+    assert member == ({"type": "integer"} if vendor == "googleai" else {"$ref": "#/$defs/n"})
