@@ -30,6 +30,8 @@ async def _run(source: Path) -> Any:
         notebook,
         timeout=30,
         kernel_name="python3",
+        # On a busy machine the kernel sends what one `print` writes in several outputs.
+        coalesce_streams=True,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
     )
     await client.async_execute()
