@@ -136,10 +136,7 @@ def _add_breakpoint(stepper: Stepper, argument: str) -> None:
 
 
 def _remove_breakpoint(stepper: Stepper, argument: str) -> None:
-    place, count = _number(argument), len(stepper.breakpoints)
-    if place >= count:
-        raise TurnValueError(f"There is no breakpoint {place}: {count} are set, counted from 0.")
-    stepper.breakpoints.pop(place)
+    ACTIONS["remove_breakpoint"](stepper, {"index": _number(argument) - 1})
 
 
 def _back(stepper: Stepper, argument: str) -> None:
@@ -229,7 +226,7 @@ KEYS: Final[Mapping[str, Key]] = {
         _at_once(_add_breakpoint),
         "reason and value",
     ),
-    "x": Key("Remove", "remove breakpoint n", _at_once(_remove_breakpoint), "its number, from 0"),
+    "x": Key("Remove", "remove breakpoint n", _at_once(_remove_breakpoint), "its number, from 1"),
     "S": Key(
         "Save",
         "save all lines to a file: S run.json",

@@ -116,7 +116,7 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     keep_picture(page, "studio")
     area.fill(area.input_value().replace("Oslo", "Bergen"))
     page.get_by_role("button", name="Change this request only").click()
-    headline(page, "edited the request: messages[1].content")
+    headline(page, "edited the request: message 2 (user), content")
     edited = pane(page, "request").get_by_role("status")
     assert "This request is edited, and Step sends it as it stands above." in edited.inner_text()
     assert "in Oslo? → What is the weather in Bergen?" in edited.inner_text()

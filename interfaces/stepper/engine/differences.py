@@ -9,6 +9,7 @@ from typing import Any, Final
 from langchain_core.messages import BaseMessage
 
 from turngraph.interfaces.plain_text import money, one_line
+from turngraph.interfaces.stepper.engine.places import name_item, name_member
 
 __all__ = [
     "Change",
@@ -16,7 +17,6 @@ __all__ = [
     "Differences",
     "diff_states",
     "merge_edits",
-    "role_of",
     "side_by_side",
 ]
 
@@ -28,8 +28,8 @@ class Change:
     """One value that differs. A value that exists in one state only is `(absent)` in the other."""
 
     path: str
-    """Where the value is: `request.temperature`. A message has its place in the conversation, from
-    1, and its role: `messages[3, assistant]`.
+    """Where the value is: `request.temperature`. A member of a list has its place, from 1, and a
+    message its role too: `message 3 (assistant)`.
     """
     before: Any
     after: Any
@@ -76,7 +76,7 @@ class Comparison:
     """What each line did in the first step that differs; empty if it has no such step."""
     request: Differences
     """The differences between what the two lines sent to the model, in the first call whose JSON
-    differs: `request 1.messages[0].content`.
+    differs: `request 1: message 1 (system), content`.
     """
     changes: Differences
     """The differences between the states of the two lines."""
@@ -96,6 +96,12 @@ class Comparison:
         return [(what, a, b) for what, a, b in rows if a or b]
 
     @property
+    def values(self) -> list[Change]:
+        """What the lines sent otherwise, then what differs in their states: no ids, no times."""
+        changes = side_by_side(change for change in self.changes if not change.is_empty)
+        return [*self.request, *changes]
+
+    @property
     def summary(self) -> str:
         """One sentence: from which step on the lines differ, and by what."""
         if self.first_different_step > max(self.steps):
@@ -109,9 +115,10 @@ class Comparison:
     def __str__(self) -> str:
         """A small table."""
         first, second = self.names
+        values = [(each.path, _text(each.before), _text(each.after)) for each in self.values]
         rows = (
             f"{what}: {first} {one_line(a, 60) or 'none'} | {second} {one_line(b, 60) or 'none'}"
-            for what, a, b in self.rows
+            for what, a, b in (*self.rows, *values)
         )
         return "\n".join((self.summary, *rows))
 
@@ -137,8 +144,8 @@ def diff_states(before: Mapping[str, object], after: Mapping[str, object]) -> Di
 _INCIDENTAL: Final = re.compile(
     r"^(reservation|turn_id|started_at)$"
     r"|^(attempts|charges|result|tool_runs)\b.*"
-    r"([._](ids?|sha|started_at|created|seconds)(\[\d+\])?$|\.raw\b)"
-    r"|^(result\.)?attempts\[\d+\]\.request\b"
+    r"(([._]|, )(ids?|sha|started_at|created|seconds)( \d+)?$|(\.|, )raw\b)"
+    r"|^(result\.)?attempts \d+, request\b"
 )
 """What a turn stores of ids, times and raw answers: two runs never share them. And the requests
 before they were written as JSON, which are not what an edit made of them.
@@ -152,10 +159,10 @@ def side_by_side(changes: Iterable[Change]) -> list[Change]:
     Messages of the same place and role are one change, though their ids differ, and none where they
     say the same.
 
-    >>> [one, two] = [Change("messages[2, assistant]", "Yes.", "(absent)"), Change("calls", 1, 2)]
-    >>> again = [Change("attempts[0].id", "a", "b"), Change("result.calls", 1, 2)]
+    >>> [one, two] = [Change("message 2 (assistant)", "Yes.", "(absent)"), Change("calls", 1, 2)]
+    >>> again = [Change("attempts 1, id", "a", "b"), Change("result.calls", 1, 2)]
     >>> [each.path for each in side_by_side([one, two, *again])]
-    ['messages[2, assistant]', 'calls']
+    ['message 2 (assistant)', 'calls']
     """
     found: dict[str, Change] = {}
     for change in changes:
@@ -216,11 +223,30 @@ def _changes(path: str, before: Any, after: Any) -> list[Change]:
     old, new = _members(before), _members(after)
     if old is None or new is None or type(before) is not type(after):
         return [] if _same(before, after) else [Change(path, before, after)]
+    is_list = isinstance(before, list | tuple)
     changes: list[Change] = []
     for key in dict.fromkeys((*old, *new)):
-        member = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
-        changes += _changes(member, old.get(key, _ABSENT), new.get(key, _ABSENT))
+        earlier, later = old.get(key, _ABSENT), new.get(key, _ABSENT)
+        if not is_list:
+            changes += _changes(name_member(path, key), earlier, later)
+        # A long list is mostly what both have: only what differs is given a name.
+        elif not _equal(earlier, later):
+            name = name_item(path, key, earlier if later is _ABSENT else later)
+            changes += _changes(name, earlier, later)
     return changes
+
+
+def _equal(before: object, after: object) -> bool:
+    """Whether two values of JSON are equal. Others are compared by `_changes`, so they are not."""
+    if before is after:
+        return True
+    if type(before) is not type(after):
+        return False
+    if isinstance(before, dict) and isinstance(after, dict):
+        return before.keys() == after.keys() and all(
+            _equal(value, after[name]) for name, value in before.items()
+        )
+    return type(before) in (str, int, float, bool) and before == after
 
 
 def _message_changes(
@@ -238,13 +264,8 @@ def _message_changes(
         _, later = new.get(message_id, (0, _ABSENT))
         if earlier is not later and earlier != later:
             place, message = new.get(message_id) or old[message_id]
-            changes.append(Change(f"{path}[{place}, {role_of(message)}]", earlier, later))
+            changes.append(Change(name_item(path, place - 1, message), earlier, later))
     return changes
-
-
-def role_of(message: BaseMessage) -> str:
-    """Returns the role of a message, in the words of the API."""
-    return {"human": "user", "ai": "assistant"}.get(message.type, message.type)
 
 
 def _are_messages(value: object) -> bool:

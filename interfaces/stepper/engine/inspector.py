@@ -2,7 +2,7 @@
 lines compared. Nothing of the graph runs here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from decimal import Decimal
 from typing import Any, Final, Self
@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary
 from turngraph.drawing.marks import Mark
 from turngraph.interfaces.stepper.engine.differences import Comparison, Differences, diff_states
 from turngraph.interfaces.stepper.engine.outcome import ending_problems, line_mark
+from turngraph.interfaces.stepper.engine.sent_requests import first_request_that_differs
 from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.engine.task_controller import TaskRun
 from turngraph.interfaces.stepper.engine.timeline import Timeline
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest, request_of
 from turngraph.state.errors import TurnInvocationError
@@ -145,7 +145,7 @@ class Inspector:
             calls=(one._timeline.calls, other._timeline.calls),
             steps=(len(first) - 1, len(second) - 1),
             first_steps=(_at(first, shared), _at(second, shared)),
-            request=_first_request_that_differs(first, second),
+            request=first_request_that_differs(first, second),
             changes=diff_states(one.state, other.state),
         )
 
@@ -177,23 +177,6 @@ _STATUSES: Final[Mapping[Mark, str]] = {
 
 def _status(steps: Sequence[Step]) -> str:
     return _STATUSES[line_mark(steps)]
-
-
-def _first_request_that_differs(first: Sequence[Step], second: Sequence[Step]) -> Differences:
-    """The differences of the first call that was sent otherwise. The later ones follow from it."""
-    pairs = zip(_calls_in(first), _calls_in(second), strict=False)
-    for number, (mine, other) in enumerate(pairs, 1):
-        if mine is other:
-            continue
-        bodies = (request_of(each.task, sent=True) for each in (mine, other))
-        one, another = ({f"request {number}": wire.body} if wire else {} for wire in bodies)
-        if changes := diff_states(one, another):
-            return changes
-    return Differences()
-
-
-def _calls_in(steps: Sequence[Step]) -> Iterator[TaskRun]:
-    return (run for step in steps for run in step.runs if run.task.calls_model)
 
 
 def _answer(line: Inspector) -> str:

@@ -109,6 +109,16 @@ def request_of(task: Task, *, sent: bool) -> WireRequest | None:
         return None
 
 
+def sent_body(task: Task) -> JsonObject | None:
+    """Returns the JSON alone that a task has sent; None as for `request_of`."""
+    if not task.calls_model:
+        return None
+    try:
+        return _wire_request(task, task.input["request"], task.input["messages"], sent=True).body
+    except TurnValueError:
+        return None
+
+
 def _wire_request(
     task: Task, request: ChatRequest, messages: Sequence[AnyMessage], *, sent: bool
 ) -> WireRequest:

@@ -64,7 +64,8 @@ def newest_of(line: Stepper) -> Stepper:
 def _remove_breakpoint(stepper: Stepper, message: Message) -> None:
     index = number_in(message, "index")
     if not 0 <= index < len(stepper.breakpoints):
-        raise TurnValueError(f"There is no breakpoint {index}: {len(stepper.breakpoints)} are set.")
+        numbers = f"1 to {len(stepper.breakpoints)}" if stepper.breakpoints else "none"
+        raise TurnValueError(f"There is no breakpoint {index + 1}. There are: {numbers}.")
     stepper.breakpoints.pop(index)
 
 

@@ -5,6 +5,7 @@ and tools, in the forms of both APIs.
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from turngraph.interfaces.stepper.engine.places import name_item
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest
 
 __all__ = ["SYSTEM_ROLES", "edited_sampling", "edited_text", "edited_tools"]
@@ -38,7 +39,7 @@ def edited_sampling(wire: WireRequest, known: Collection[str]) -> dict[str, Any]
     """
     values: dict[str, Any] = {}
     for each in wire.edits:
-        path = each.path.partition("[")[0]
+        path = each.path.partition(" ")[0]  # without the place in a list
         path = path if path in _SAMPLING else path.partition(".")[0]
         name = _SAMPLING.get(path, path)
         if name in known:
@@ -67,7 +68,7 @@ def _texts(body: Mapping[str, Any], roles: Collection[str]) -> Iterator[tuple[st
     for name in _LISTS:
         for place, message in enumerate(_list(body.get(name))):
             if isinstance(message, Mapping) and message.get("role") in roles:
-                yield f"{name}[{place}]", _text(message.get("content"))
+                yield name_item(name, place, message), _text(message.get("content"))
 
 
 def _text(content: object) -> str:

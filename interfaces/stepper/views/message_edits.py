@@ -12,7 +12,7 @@ from langchain_core.messages import (
     SystemMessage,
 )
 
-from turngraph.interfaces.stepper.engine.differences import role_of
+from turngraph.interfaces.stepper.engine.places import role_of
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.typed_json import typed_json
 from turngraph.state.errors import TurnInvocationError, TurnValueError

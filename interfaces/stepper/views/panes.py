@@ -10,12 +10,8 @@ from pydantic import BaseModel
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import money, printable
-from turngraph.interfaces.stepper.engine.differences import (
-    Differences,
-    diff_states,
-    role_of,
-    side_by_side,
-)
+from turngraph.interfaces.stepper.engine.differences import Differences, diff_states
+from turngraph.interfaces.stepper.engine.places import role_of
 from turngraph.interfaces.stepper.engine.step_texts import TaskNames
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
@@ -233,20 +229,17 @@ def _compare(stepper: Stepper) -> Pane:
 
 def _comparison(stepper: Stepper, other: str) -> Pane:
     comparison = stepper.compare(stepper, other, ends=True)
-    changes = side_by_side(change for change in comparison.changes if not change.is_empty)
     rows = [
         *comparison.rows,
-        *(
-            (each.path, short(each.before), short(each.after))
-            for each in (*comparison.request, *changes)
-        ),
+        *((each.path, short(each.before), short(each.after)) for each in comparison.values),
     ]
     note = f"to their last steps: {comparison.summary}"
     return table(("compared", *comparison.names), rows, "{}: {} | {}", note=note)
 
 
 def _breakpoints(stepper: Stepper) -> Pane:
-    return Pane("\n".join(map(repr, stepper.breakpoints)))
+    lines = (f"{number} {each!r}" for number, each in enumerate(stepper.breakpoints, 1))
+    return Pane("\n".join(lines))
 
 
 PANES: Final[Mapping[str, Callable[[Stepper], Pane]]] = {

@@ -90,7 +90,7 @@ def test_a_slip_is_told_in_the_words_of_the_keys(
     out = " ".join(capsys.readouterr().out.split())
     assert "invalid literal" not in out
     assert "`` is no number" in out
-    assert "There is no breakpoint 3: 0 are set, counted from 0." in out
+    assert "There is no breakpoint 3. There are: none." in out
     assert "`one` is no number" in out
     assert "Which tool?" in out
     assert "There is no key `zzz`" in out
@@ -137,6 +137,7 @@ def test_tools_are_edited_and_lines_compared_by_keys(
     assert 'ok: calculator({"expression": "7 * 7"}) → 49' in out
     assert "tool: 43" in out
     assert "the lines differ from step 4 on" in out
+    assert "message 3 (tool): main 43 | seven 49" in out, "named as on the screen"
     assert "There is no line `x`. There are: main, seven." in out
 
 
@@ -154,12 +155,12 @@ def test_breakpoints_of_every_kind_are_set_by_keys(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], reason: str, at: str
 ) -> None:
     """The run stops where it says, and goes on when it is taken away."""
-    typed(monkeypatch, f"k {reason},r,p breakpoints,x 0,r,x 0,k tool,q")
+    typed(monkeypatch, f"k {reason},r,p breakpoints,x 1,r,x 1,k tool,q")
     step("What is 6 * 7?", options=ModelOptions(model="scripted"))
     out = capsys.readouterr().out
     shown = [line for line in out.splitlines() if "● " in line]
     assert at in shown[2]
-    assert f"Breakpoint({reason.split()[0]}=" in out
+    assert f"1 Breakpoint({reason.split()[0]}=" in out
     assert "finished" in shown[4]
     assert "A breakpoint needs a reason and a value" in out
 

@@ -16,7 +16,7 @@ from turngraph.interfaces.stepper.views.turn_edits import edit_turn, turn_fields
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.scripted import Call, Say, ScriptedModel
 
-SYSTEM = "messages[0].content: Be brief. → Be loud."
+SYSTEM = "message 1 (system), content: Be brief. → Be loud."
 
 
 @tool
@@ -53,7 +53,7 @@ def test_an_edited_request_is_said_wherever_it_is_looked_for(stepper: TurnSteppe
     stepper.run_until("call_llm")
     assert widget_view(stepper)["edits"] == []
     edit_the_system_message(stepper)
-    assert "edited the request: messages[0].content, seed → call_llm" in headline(stepper)
+    assert "edited the request: message 1 (system), content, seed → call_llm" in headline(stepper)
     shown = pane_texts(stepper)
     assert shown["request"].startswith(f"// edited: {SYSTEM}\n// edited: seed: (absent) → 7\n{{")
     assert panes_of(stepper)["request"].note == "call 1, about to be sent, edited"
@@ -84,10 +84,10 @@ def test_a_comparison_shows_what_each_line_has_sent() -> None:
         for line in (stepper, loud):
             line.run()
     pane = panes_of(stepper, compared="loud")["compare"]
-    assert ("request 1.messages[0].content", "Be brief.", "Be loud.") in pane.rows
-    assert ("request 1.seed", "(absent)", "7") in pane.rows
+    assert ("request 1: message 1 (system), content", "Be brief.", "Be loud.") in pane.rows
+    assert ("request 1: seed", "(absent)", "7") in pane.rows
     assert not any("attempts" in row[0] and "request" in row[0] for row in pane.rows)
-    assert not any(row[0].startswith("messages") for row in pane.rows), "they say the same"
+    assert not any(row[0].startswith("message") for row in pane.rows), "they say the same"
     itself = panes_of(loud, compared="loud")["compare"]
     assert itself.head == ("compared", "loud", "main"), "no line is compared with itself"
 

@@ -61,7 +61,7 @@ def test_a_changed_model_and_prompt_are_shown(
     out = capsys.readouterr().out
     for number in (1, 2):
         assert f"request {number}: model: gpt-4o-mini → gpt-5-mini" in out
-        assert re.search(rf"request {number}: messages\[0\].content: .* → Be brief\.", out)
+        assert re.search(rf"request {number}: message 1 \(system\), content: .* → Be brief\.", out)
 
 
 def test_the_cost_at_other_prices_is_shown(

@@ -169,7 +169,7 @@ def test_a_comparison_leads_with_what_came_of_each_line() -> None:
         assert difference[2] == "call_llm → bill"
         assert "differ from step 2 on (fork 1: edited the request" in comparison.summary
         assert "main: call_llm → bill" in comparison.summary
-        assert "messages[2, assistant]" in [change.path for change in comparison.changes]
+        assert "message 2 (assistant)" in [change.path for change in comparison.changes]
         assert "status: done | failed" in pane_texts(stepper)["compare"]
         assert stepper.compare("main", "main").summary == "the lines do not differ"
 

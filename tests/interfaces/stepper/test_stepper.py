@@ -304,7 +304,7 @@ def test_a_fork_is_a_separate_line(model: ScriptedModel, stepper: TurnStepper) -
     compared = stepper.compare("main", fork)
     assert compared.calls == (2, 2)
     assert compared.answers == ("Rain.", "Still rain.")
-    assert any("messages" in change.path for change in compared.changes)
+    assert any("message 1 (user)" in change.path for change in compared.changes)
     assert len(model.requests) == 3
     first, second = (line.state["result"].attempts[1].id for line in (stepper, fork))
     assert first != second
@@ -317,10 +317,10 @@ def test_the_difference_of_two_steps_names_what_changed(stepper: TurnStepper) ->
     stepper.run_until("call_llm")
     stepper.step()
     paths = {
-        change.path.partition("[")[0].partition(".")[0]
+        change.path.partition(" ")[0].partition(".")[0]
         for change in stepper.diff(stepper.now.number - 1)
     }
-    assert paths == {"messages", "attempts", "pending_tool_calls"}
+    assert paths == {"message", "attempts", "pending_tool_calls"}
     assert str(stepper.diff(2, 2)) == "no difference"
 
 

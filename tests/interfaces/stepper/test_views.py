@@ -255,7 +255,7 @@ DEEP = "[" * 100_000
         ({"action": "add_breakpoint", "reason": "cost_above", "value": "much"}, "is USD"),
         ({"action": "add_breakpoint", "reason": "cost_above", "value": "nan"}, "is USD"),
         ({"action": "add_breakpoint"}, "needs a reason and a value"),
-        ({"action": "remove_breakpoint", "index": 9}, "There is no breakpoint 9"),
+        ({"action": "remove_breakpoint", "index": 9}, "There is no breakpoint 10"),
         ({"action": "jump", "step": {}}, "`step` must be a whole number, not {}"),
         ({"action": "model_call", "number": "x"}, "`number` must be a whole number"),
         ({"action": "line"}, "There is no 'name' here."),

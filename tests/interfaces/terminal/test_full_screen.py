@@ -103,16 +103,18 @@ async def test_moves_are_undone_and_a_walk_is_saved_and_opened(
 
 
 async def test_a_breakpoint_is_set_and_removed() -> None:
-    """With the words that the widget uses."""
+    """With the words that the widget uses, and by the number that the pane shows."""
     async with screen([CALLS, Say("42")]) as shown:
         await shown.type("k", "tool double")
         await shown.press("r")
         assert shown.now == ("dispatch_tools",)
         await shown.type("p", "breakpoints")
-        assert "Breakpoint(tool='double')" in shown.picture
-        await shown.type("x", "0")
-        await shown.type("x", "0")
-        assert "There is no breakpoint 0: 0 are set" in shown.text("#notice")
+        assert "1 Breakpoint(tool='double')" in shown.picture
+        await shown.type("x", "2")
+        assert "There is no breakpoint 2. There are: 1 to 1." in shown.text("#notice")
+        await shown.type("x", "1")
+        await shown.type("x", "1")
+        assert "There is no breakpoint 1. There are: none." in shown.text("#notice")
 
 
 async def test_the_panes_are_reached_by_keys_and_mouse() -> None:

@@ -109,7 +109,7 @@ function breakpoints(view, choices, send) {
     { "aria-label": `remove ${text}`, "data-action": "remove_breakpoint", "data-key": `breakpoint ${index}` },
     () => send("remove_breakpoint", { index, field: "breakpoints" }))));
   const adding = button("Add", { "data-action": "add_breakpoint", "data-key": "add_breakpoint", title: "Run and Run until then stop there." }, add);
-  return [make("ul", {}, known), make("div", { className: "ts-bar" }, make("span", {}, "Stop when"), reason, value, adding), error];
+  return [make("ol", {}, known), make("div", { className: "ts-bar" }, make("span", {}, "Stop when"), reason, value, adding), error];
 }
 
 // Which call to the model the pane shows, where there are several.
