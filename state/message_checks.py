@@ -41,6 +41,9 @@ _GREATEST_INTEGER: Final = 2**64 - 1
 https://github.com/msgpack/msgpack/blob/master/spec.md#integers
 """
 _TEXT: Final = frozenset((str,))
+_ALWAYS_SAFE: Final = frozenset((str, bool, float, type(None)))
+"""Exact types whose values are no large numbers and hold none."""
+_CONTAINERS: Final = (list, tuple, Mapping)
 _MOST_LEVELS: Final = 100
 """Levels of lists and objects. MessagePack's writer gives up above about 250."""
 
@@ -153,13 +156,15 @@ def check_numbers(value: Any, where: str) -> list[Any]:
     while open_values:
         one, level = open_values.pop()
         parts.append(one)
+        if type(one) in _ALWAYS_SAFE:
+            continue
         if isinstance(one, int) and not _LEAST_INTEGER <= one <= _GREATEST_INTEGER:
             bits = one.bit_length()
             raise TurnValueError(
                 f"{where} holds a whole number of {bits} bits. "
                 "Allowed: up to 64 bits; write a larger one as text."
             )
-        if not isinstance(one, Mapping | list | tuple):
+        if not isinstance(one, _CONTAINERS):
             continue
         if level >= _MOST_LEVELS:
             raise TurnValueError(

@@ -8,6 +8,7 @@ from its side before the side's own rate applies; a class without a rate is char
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
@@ -96,6 +97,11 @@ class TokenPart:
     rate: str
     side: Side
 
+    @cached_property
+    def price(self) -> str:
+        """The name of its rate in `PriceUsed`."""
+        return f"{self.rate}_usd_per_mtok"
+
 
 TOKEN_PARTS: Final = (
     # Cached tokens come last: where the parts claim more than the whole, the dearer ones are
@@ -157,7 +163,8 @@ def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
     for side, tokens in sides.items():
         if tokens and rates[side] is None:
             return None
-        parts = [_counted(part, usage, price) for part in _PARTS_OF[side]]
+        counts = ((part, getattr(usage, part.count)) for part in _PARTS_OF[side])
+        parts = [(count, getattr(price, part.price)) for part, count in counts if count]
         cost += _side(tokens, rates[side], parts)
     return cost / _MTOK + (price.usd_per_request or Decimal(0))
 
@@ -234,12 +241,8 @@ def _beyond(usage: Usage) -> int:
     return usage.total_tokens - usage.input_tokens - usage.output_tokens
 
 
-def _counted(part: TokenPart, usage: Usage, price: PriceUsed) -> tuple[int | None, Decimal | None]:
-    return getattr(usage, part.count), getattr(price, f"{part.rate}_usd_per_mtok")
-
-
 def _side(
-    tokens: int, rate: Decimal | None, parts: Iterable[tuple[int | None, Decimal | None]]
+    tokens: int, rate: Decimal | None, parts: Iterable[tuple[int, Decimal | None]]
 ) -> Decimal:
     """Returns tokens times rate (not yet divided by a million), each part at its own rate.
 
@@ -247,7 +250,7 @@ def _side(
     """
     cost, left = Decimal(0), tokens
     for count, own_rate in parts:
-        if count is not None and own_rate is not None:
+        if own_rate is not None:
             taken = min(max(count, 0), left)
             cost, left = cost + taken * own_rate, left - taken
     return cost + left * rate if rate is not None else cost

@@ -4,7 +4,6 @@ An operation is a function whose first argument is a `LedgerTransaction`. `run` 
 retries it while the database is locked, restarting or gone.
 """
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -40,6 +39,7 @@ from turngraph.billing.store.migrations import migrate
 from turngraph.billing.store.outcomes import answer, mark_unknown, release
 from turngraph.billing.store.settlement import settle, settle_answer
 from turngraph.billing.store.spool import Spool, spool_beside
+from turngraph.billing.store.thread_calls import in_thread
 from turngraph.billing.store.transaction import (
     LedgerTransaction,
     Record,
@@ -156,7 +156,7 @@ class LedgerStore:
         self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Async version of `run`. Cancelling the task does not stop the transaction."""
-        return await self._in_thread(partial(self.run, op, *args, **kwargs))
+        return await in_thread(self._threads, partial(self.run, op, *args, **kwargs))
 
     def read(
         self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
@@ -170,7 +170,7 @@ class LedgerStore:
         self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Async version of `read`."""
-        return await self._in_thread(partial(self.read, op, *args, **kwargs))
+        return await in_thread(self._threads, partial(self.read, op, *args, **kwargs))
 
     def run_or_spool(self, op: Callable[[LedgerTransaction, V], T], value: V) -> T | None:
         """Like `run`, for a record that must not be lost.
@@ -182,7 +182,7 @@ class LedgerStore:
 
     async def arun_or_spool(self, op: Callable[[LedgerTransaction, V], T], value: V) -> T | None:
         """Async version of `run_or_spool`."""
-        return await self._in_thread(partial(self.run_or_spool, op, value))
+        return await in_thread(self._threads, partial(self.run_or_spool, op, value))
 
     def run_all_or_spool(self, *records: Record) -> tuple[Any, ...] | None:
         """Like `run_or_spool`, for several records in one transaction, in this order."""
@@ -197,7 +197,7 @@ class LedgerStore:
 
     async def arun_all_or_spool(self, *records: Record) -> tuple[Any, ...] | None:
         """Async version of `run_all_or_spool`."""
-        return await self._in_thread(partial(self.run_all_or_spool, *records))
+        return await in_thread(self._threads, partial(self.run_all_or_spool, *records))
 
     def run_in_background(
         self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
@@ -233,10 +233,6 @@ class LedgerStore:
         self._threads.shutdown()
         if self._engine is not None:
             self._engine.dispose()
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        # Shielded: a transaction of a cancelled task still ends by itself, whole.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, work))
 
     def _catch_up(self) -> None:
         # The spool is written first: a call whose answer is in it would be paid for again.

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from turngraph.interfaces.server import chat_completions, models_list
 from turngraph.interfaces.server.api_page import ERRORS
 from turngraph.interfaces.server.caller import Callers
+from turngraph.interfaces.server.caller_route import DirectRoutes, error_response
 from turngraph.interfaces.server.config import ServerConfig
-from turngraph.interfaces.server.errors import ServerError, error_of
+from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.middleware import RequestGuard
 from turngraph.interfaces.server.passthrough import endpoint as passthrough
@@ -79,6 +79,9 @@ def create_app(
     app = FastAPI(
         title="turngraph", docs_url=None, redoc_url=None, lifespan=lifespan, responses=ERRORS
     )
+    app.add_middleware(
+        DirectRoutes, routes=[*chat_completions.router.routes, *responses.creating.routes]
+    )
     if telemetry is not None:
         app.add_middleware(TraceContext, telemetry=telemetry)
     app.add_middleware(RequestGuard)
@@ -136,8 +139,7 @@ async def _reload(service: Service, reread: Callable[[], ServerConfig]) -> None:
 
 
 def _answer_error(request: Request, exc: Any) -> Response:
-    error = error_of(exc)
-    return JSONResponse(error.body, status_code=error.status, headers=error.headers)
+    return error_response(exc)
 
 
 def _answer_http_error(request: Request, exc: Any) -> Response:

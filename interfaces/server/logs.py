@@ -13,10 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-__all__ = ["JsonFormatter", "fields", "log_to", "warnings_kept"]
+__all__ = ["JsonFormatter", "fields", "log_to", "note", "warnings_kept"]
 
 FIELDS: Final = "turngraph_fields"
 """The attribute of a log record that holds further members of its line."""
+
+
+# `json.dumps` makes an encoder anew for every call that has options.
+_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class JsonFormatter(logging.Formatter):
@@ -43,7 +47,7 @@ class JsonFormatter(logging.Formatter):
                 f"{frame.filename}:{frame.lineno}"
                 for frame in traceback.extract_tb(record.exc_info[2])[-8:]
             ]
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _json(line)
 
 
 def log_to(stream: Any = None, *, level: int = logging.INFO) -> None:
@@ -72,6 +76,17 @@ def warnings_kept() -> Iterator[list[str]]:
         yield kept
     finally:
         logger.handlers, logger.propagate = before
+
+
+def note(logger: logging.Logger, message: str, values: Mapping[str, Any]) -> None:
+    """Logs `values` as information, of an event that is too frequent to look for the line of the
+    program that tells of it.
+    """
+    if logger.isEnabledFor(logging.INFO):
+        more = fields(values)
+        logger.handle(
+            logger.makeRecord(logger.name, logging.INFO, "", 0, message, (), None, extra=more)
+        )
 
 
 def fields(values: Mapping[str, Any]) -> dict[str, Any]:

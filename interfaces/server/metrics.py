@@ -5,6 +5,7 @@ Labels are routes, models and statuses, never accounts, keys or texts.
 
 import os
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 from fastapi import Response
@@ -32,26 +33,33 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         into: Any = {"registry": self.registry}
-        self.requests = Counter(
-            "turngraph_requests", "Requests answered.", ["route", "status"], **into
-        )
-        self.request_seconds = Histogram(
+        requests = Counter("turngraph_requests", "Requests answered.", ["route", "status"], **into)
+        request_seconds = Histogram(
             "turngraph_request_seconds",
             "Seconds from a request to the end of its answer.",
             ["route"],
             buckets=_SECONDS,
             **into,
         )
-        self.first_token_seconds = Histogram(
+        first_token_seconds = Histogram(
             "turngraph_first_token_seconds",
             "Seconds from the start of a streamed turn to the first part of its answer.",
             ["model"],
             buckets=_SECONDS,
             **into,
         )
-        self.turns = Counter("turngraph_turns", "Turns that stopped.", ["model", "status"], **into)
-        self.tokens = Counter("turngraph_tokens", "Tokens used.", ["model", "kind"], **into)
-        self.cost = Counter("turngraph_cost_usd", "US dollars charged.", ["model"], **into)
+        turns = Counter("turngraph_turns", "Turns that stopped.", ["model", "status"], **into)
+        tokens = Counter("turngraph_tokens", "Tokens used.", ["model", "kind"], **into)
+        cost = Counter("turngraph_cost_usd", "US dollars charged.", ["model"], **into)
+        # Looking a counter up by its labels takes longer than counting.
+        self._requests, self._request_seconds = (
+            cache(requests.labels),
+            cache(request_seconds.labels),
+        )
+        self._first_token_seconds = cache(first_token_seconds.labels)
+        self._turns, self._tokens, self._cost = map(
+            cache, (turns.labels, tokens.labels, cost.labels)
+        )
         self._running = Gauge(
             "turngraph_turns_running", "Turns that run.", multiprocess_mode="livesum", **into
         )
@@ -62,20 +70,25 @@ class Metrics:
             **into,
         )
 
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Counts a request that was answered. `route` is one of few, and no client's own path."""
+        self._requests(route, status).inc()
+        self._request_seconds(route).observe(seconds)
+
     def count_turn(self, end: TurnEnd, status: str) -> None:
         """Counts a turn that has stopped."""
         model, usage = end.plan.model.name, usage_of(end)
-        self.turns.labels(model, status).inc()
+        self._turns(model, status).inc()
         amounts = [one.amount_usd for one in end.charges if one.amount_usd is not None]
         self.count_usage(model, usage, sum(amounts, Decimal(0)))
         if end.first_token_s is not None:
-            self.first_token_seconds.labels(model).observe(end.first_token_s)
+            self._first_token_seconds(model).observe(end.first_token_s)
 
     def count_usage(self, model: str, usage: Usage, usd: Decimal) -> None:
         """Counts tokens and US dollars. `model` is one of few names, and no client's own."""
-        self.tokens.labels(model, "input").inc(usage.input_tokens or 0)
-        self.tokens.labels(model, "output").inc(usage.output_tokens or 0)
-        self.cost.labels(model).inc(float(usd))
+        self._tokens(model, "input").inc(usage.input_tokens or 0)
+        self._tokens(model, "output").inc(usage.output_tokens or 0)
+        self._cost(model).inc(float(usd))
 
     def count_places(self, running: int, waiting: int) -> None:
         """Notes how many turns run in this process, and how many wait."""

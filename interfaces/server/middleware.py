@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-import uuid
+from secrets import token_hex
 from typing import Final
 
 from fastapi.responses import JSONResponse
@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from turngraph.interfaces.server.errors import ServerError, error_of, server_stopping
-from turngraph.interfaces.server.logs import fields
+from turngraph.interfaces.server.logs import note
 
 __all__ = ["REQUEST_ID", "RequestGuard"]
 
@@ -38,7 +38,7 @@ class RequestGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req_{uuid.uuid4().hex}"
+        request_id = f"req_{token_hex(16)}"
         scope.setdefault("state", {})["request_id"] = request_id
         status, began = 0, time.monotonic()
 
@@ -84,8 +84,7 @@ def _note(scope: Scope, request_id: str, status: int, seconds: float) -> None:
     path = getattr(scope.get("route"), "path", None)
     service = getattr(scope["app"].state, "service", None)
     if service is not None:
-        service.metrics.requests.labels(path or "other", status).inc()
-        service.metrics.request_seconds.labels(path or "other").observe(seconds)
+        service.metrics.count_request(path or "other", status, seconds)
     told = {
         "request_id": request_id,
         "method": scope["method"],
@@ -95,7 +94,7 @@ def _note(scope: Scope, request_id: str, status: int, seconds: float) -> None:
         "account": None if caller is None else caller.account,
         "key_id": None if caller is None else caller.key_id,
     }
-    _log.info("request", extra=fields(told))
+    note(_log, "request", told)
 
 
 def _check_version(scope: Scope) -> None:

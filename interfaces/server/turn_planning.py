@@ -123,7 +123,7 @@ def in_order(
     chain = [model, *(models.models[each.model] for each in fallbacks)]
     kinds: list[Collection[ErrorKind]] = [*(each.on for each in fallbacks), ()]
     return [
-        replace(plan_of(one, n), next_on=next_on)
+        replace(plan_of(one, n), next_on=next_on) if next_on else plan_of(one, n)
         for n, (one, next_on) in enumerate(zip(chain, kinds, strict=True), 1)
     ]
 

@@ -206,7 +206,8 @@ class _Work:
                     error = None if end.result is None else end.result.error
                     if error is None or error.kind not in plan.next_on or self._is_decided:
                         break
-                end = replace(end, first_token_s=self.first_token_s)
+                if self.first_token_s is not None:
+                    end = replace(end, first_token_s=self.first_token_s)
             except asyncio.CancelledError:
                 await on_end(server_stopping())
                 raise

@@ -66,10 +66,10 @@ from turngraph.interfaces.server.turn_request import member
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["router"]
+__all__ = ["creating", "router"]
 
 router: Final = APIRouter(tags=["responses"])
-_creating: Final = APIRouter(route_class=CallerRoute)
+creating: Final = APIRouter(route_class=CallerRoute)
 
 _EVENT_NUMBER: Final = re.compile(r"-1|[0-9]{1,9}")
 """What a database can compare with the number of an event; -1 is before the first one."""
@@ -77,7 +77,7 @@ CANCEL_S: Final = 5.0
 """How long a request to cancel waits for the response to end."""
 
 
-@_creating.post("/v1/responses", openapi_extra=RESPONSE_BODY)
+@creating.post("/v1/responses", openapi_extra=RESPONSE_BODY)
 async def create_response(request: Request, caller: CallerOf, service: ServiceOf) -> Response:
     """Runs one turn and returns it as a response: whole, as a stream, or in the background."""
     sent = await read_json(request, service.config.server.body_bytes)
@@ -115,7 +115,7 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     return await unless_gone(request, answer())
 
 
-router.include_router(_creating)
+router.include_router(creating)
 
 
 @router.post("/v1/responses/compact", include_in_schema=False)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.commits import Commits
@@ -68,6 +69,29 @@ def ask(url: str, api: str, stream: bool) -> None:
     answer = asked.create(model="assistant", stream=stream, **given)
     if stream:
         list(answer)
+
+
+def test_the_endpoints_of_nearly_all_requests_need_no_router(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    """They are answered, and refused in OpenAI's shape, where the router knows no path at all."""
+    app = create_app(stored_in(tmp_path, vendor), callers=PlainCallers())
+    with running(app) as url:
+        app.router.routes.clear()
+        for api in ("chat", "responses"):
+            for stream in (False, True):
+                vendor.play(Say("Hello there."))
+                ask(url, api, stream)
+        for path in ("chat/completions", "responses"):
+            address, headers = f"{url}/v1/{path}", {"authorization": "Bearer acme"}
+            refused = [
+                httpx2.post(address, json={"model": 7}, headers=headers),
+                httpx2.post(address, json={}),
+                httpx2.get(address, headers=headers),
+            ]
+            assert [each.status_code for each in refused] == [400, 401, 404]
+            assert all(each.json()["error"]["message"] for each in refused)
+            assert all("x-request-id" in each.headers for each in refused)
 
 
 def test_a_turn_in_a_tool_in_a_thread_tells_the_stream_what_it_does(
