@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
-from langchain_core.runnables.graph import Graph
 from langgraph.pregel import Pregel
 
 from turngraph.drawing.layout import END_LABELS, Route, edges_of, layout
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.drawing.svg_geometry import Box, Geometry, Point, line_points, measure
+from turngraph.drawing.whole_graph import OPEN_NOTE, Drawable, open_nodes, whole_graph
 
 __all__ = ["draw_svg"]
 
@@ -56,14 +56,20 @@ NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 
 
 def draw_svg(
-    graph: Graph, *, notes: Mapping[str, str] | None = None, marks: Mapping[str, Mark] | None = None
+    graph: Drawable,
+    *,
+    notes: Mapping[str, str] | None = None,
+    marks: Mapping[str, Mark] | None = None,
 ) -> str:
     """Returns a picture of `graph` as an SVG document.
 
-    `graph` is what `get_graph()` of any compiled LangGraph graph returns. A conditional edge is
-    dashed, with its label if the graph gives one. A node that is a graph itself has a double frame.
-    `notes` are shown under the names of nodes. `marks` are shown in the corners of their boxes and
-    set `data-mark`.
+    `graph` is any compiled LangGraph graph, or what its `get_graph()` returns. A conditional edge
+    is dashed, with its label if the graph gives one. A node that is a graph itself has a double
+    frame. `notes` are shown under the names of nodes. `marks` are shown in the corners of their
+    boxes and set `data-mark`.
+
+    A conditional edge without a path map leads where its function says: in the picture of a
+    compiled graph, its node says so, and dashed edges lead to the nodes that nothing else leads to.
 
         >>> from langchain_core.runnables.graph import Graph
         >>> graph = Graph()
@@ -71,8 +77,10 @@ def draw_svg(
         >>> draw_svg(graph)[:4]
         '<svg'
     """
+    graph = whole_graph(graph)
     plan = layout(list(graph.nodes), edges_of(graph))
-    notes = {node: note for node, note in (notes or {}).items() if node in graph.nodes}
+    notes = {**dict.fromkeys(open_nodes(graph), OPEN_NOTE), **(notes or {})}
+    notes = {node: note for node, note in notes.items() if node in graph.nodes}
     marks = marks or {}
     geometry = measure(plan, notes)
     subgraphs = {name for name, node in graph.nodes.items() if isinstance(node.data, Pregel)}

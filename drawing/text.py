@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from langchain_core.runnables.graph import Graph
-
 from turngraph.drawing.layout import END_LABELS, Layout, Route, edges_of, layout
 from turngraph.drawing.marks import SIGNS, Mark
+from turngraph.drawing.whole_graph import OPEN_NOTE, Drawable, open_nodes, whole_graph
 
 __all__ = ["draw_text"]
 
@@ -90,13 +89,15 @@ class _Geometry:
     """Lines between two rows; one more if boxes stand side by side, for lines that turn there."""
 
 
-def draw_text(graph: Graph, *, marks: Mapping[str, Mark] | None = None) -> str:
+def draw_text(graph: Drawable, *, marks: Mapping[str, Mark] | None = None) -> str:
     """Returns a picture of `graph` in characters. Conditional edges are dashed.
 
-    `graph` is what `get_graph()` of any compiled LangGraph graph returns. The sign of a node's mark
-    stands before its name. With `marks` the boxes leave room for the signs, so that the picture
-    keeps its shape from one step to the next.
+    `graph` is any compiled LangGraph graph, or what its `get_graph()` returns. The sign of a node's
+    mark stands before its name. With `marks` the boxes leave room for the signs, so that the
+    picture keeps its shape from one step to the next. Below it stands which nodes decide at run
+    time where they lead, as in `draw_svg`.
 
+        >>> from langchain_core.runnables.graph import Graph
         >>> graph = Graph()
         >>> _ = graph.add_edge(graph.add_node(str, id="ask"), graph.add_node(str, id="answer"))
         >>> print(draw_text(graph))
@@ -109,6 +110,7 @@ def draw_text(graph: Graph, *, marks: Mapping[str, Mark] | None = None) -> str:
         │ answer │
         └────────┘
     """
+    graph = whole_graph(graph)
     plan = layout(list(graph.nodes), edges_of(graph))
     if not plan.rows:
         return ""
@@ -124,7 +126,7 @@ def draw_text(graph: Graph, *, marks: Mapping[str, Mark] | None = None) -> str:
             )
     for route in plan.routes:
         _draw_route(canvas, geometry, route, plan)
-    return str(canvas)
+    return "\n".join([str(canvas), *(f"{node}: {OPEN_NOTE}" for node in open_nodes(graph))])
 
 
 def _label(node: str, mark: Mark | None) -> str:

@@ -42,7 +42,7 @@ class Entry:
         # graph runs without them: its input is then typed as JSON.
         if self.graph is not None:
             with suppress(Exception):
-                svg = draw_svg(self.graph.get_graph())
+                svg = draw_svg(self.graph)
             with suppress(Exception):
                 fields = input_fields(self.graph)
             with suppress(Exception):

@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import OptionList, Static, Tab, Tabs
 
 from turngraph.drawing.marks import Mark
+from turngraph.drawing.whole_graph import whole_graph
 from turngraph.interfaces.plain_text import one_line, printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
@@ -145,7 +146,7 @@ class StepperView(Vertical):
         under_way: Mark | None = "retrying" if self._pauses else "running"
         under_way = under_way if self._is_moving else None
         statuses = node_statuses(self._stepper, under_way or "next")
-        graph = graph_shown(self._stepper).get_graph()
+        graph = whole_graph(graph_shown(self._stepper))
         if self.size.width >= _WIDE:
             picture = graph_picture(graph, statuses)
         else:

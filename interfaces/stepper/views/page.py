@@ -56,7 +56,7 @@ def graph_svg(stepper: Stepper, under_way: Mark = "next") -> str:
     statuses = node_statuses(stepper, under_way)
     marks = {node: status.mark for node, status in statuses.items()}
     notes = {node: status.note for node, status in statuses.items() if status.note}
-    return draw_svg(graph_shown(stepper).get_graph(), marks=marks, notes=notes)
+    return draw_svg(graph_shown(stepper), marks=marks, notes=notes)
 
 
 def graph_shown(stepper: Stepper) -> Graph:
