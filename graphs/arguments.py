@@ -21,7 +21,9 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.langchain.from_chat_model import is_chat_model
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.wire.http_transport import HttpTransport
+from turngraph.state.argument_kinds import Kind, check_kinds, has_text_keys, list_of
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.quoting import quoted
 from turngraph.tools.text import backticked
 from turngraph.tools.toolbox import Toolbox
 
@@ -48,6 +50,10 @@ tokens of each class (`input`, `cached`, `cache_write`, `output`, `reasoning`, `
 """
 
 _log: Final = logging.getLogger("turngraph")
+_VENDOR_TOOLS: Final = Kind(
+    list_of(has_text_keys),
+    "a list whose objects have names that are texts: `{'type': 'web_search'}`",
+)
 _FREE: Final = {"input": 0, "output": 0}
 SCRIPTED: Final = "scripted"
 """The model string that names the scripted model: a server on this machine, without a key."""
@@ -119,12 +125,13 @@ def split_vendor_tools(tools: Sequence[Any]) -> tuple[list[Any], list[Mapping[st
         ([<built-in function len>], [{'type': 'web_search'}])
     """
     at_vendor = [tool for tool in tools if isinstance(tool, Mapping)]
+    check_kinds({"tools": _VENDOR_TOOLS}, {"tools": at_vendor})
     for tool in at_vendor:
         if tool.get("type") in ("function", "custom") or "parameters" in tool:
             function = tool.get("function", tool)
             name = function.get("name") if isinstance(function, Mapping) else None
             raise TurnConfigurationError(
-                f"The tool `{str(name)[:100]}` is described as JSON, and nothing can run it here. "
+                f"The tool `{quoted(name)}` is described as JSON, and nothing can run it here. "
                 "Pass the function itself."
             )
     return [tool for tool in tools if not isinstance(tool, Mapping)], at_vendor
@@ -177,10 +184,10 @@ def prices_from(
 
 
 def _override(name: object, rates: object) -> PriceOverride:
-    vendor, colon, model = str(name).partition(":")
+    vendor, colon, model = quoted(name, 500).partition(":")
     if not (colon and vendor and model) or not isinstance(rates, Mapping):
         raise TurnConfigurationError(
-            f"`prices` has no price for `{str(name)[:100]}`. Write 'vendor:model' and its rates in "
+            f"`prices` has no price for `{quoted(name)}`. Write 'vendor:model' and its rates in "
             "USD per million tokens: {'openai:gpt-5-mini': {'input': '0.25', 'output': '2'}}."
         )
     try:

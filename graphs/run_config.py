@@ -5,45 +5,55 @@ LangGraph checks none of these: a slip shows as a KeyError or an AttributeError 
 
 from collections.abc import Mapping
 from typing import Any, Final, get_args
+from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Durability, StreamMode
 
 from turngraph.graphs.steps import inherited
 from turngraph.state.argument_kinds import (
+    NAME,
     Kind,
     check_kinds,
     has_method,
+    has_text_keys,
     is_a,
+    is_name,
+    is_text,
     list_of,
     one_or_list,
     or_none,
 )
 from turngraph.state.errors import TurnInvocationError
+from turngraph.state.message_checks import check_storable, check_text
 
 __all__ = ["check_config", "check_run_arguments"]
-
-
-def _has_text_keys(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(each, str) for each in value)
 
 
 def _is_count(value: object) -> bool:
     return type(value) is int and value > 0
 
 
+def _are_handlers(value: object) -> bool:
+    return isinstance(value, BaseCallbackManager) or list_of(is_a(BaseCallbackHandler))(value)
+
+
 _CONFIG: Final = {
-    "configurable": Kind(_has_text_keys, "an object such as `{'thread_id': '1'}`"),
-    "metadata": Kind(or_none(_has_text_keys), "an object"),
-    "callbacks": Kind(
-        or_none(is_a(list, tuple, BaseCallbackManager)), "a list of callback handlers"
-    ),
+    "configurable": Kind(has_text_keys, "an object such as `{'thread_id': '1'}`"),
+    "metadata": Kind(or_none(has_text_keys), "an object"),
+    "callbacks": Kind(or_none(_are_handlers), "a list of callback handlers"),
+    "tags": Kind(or_none(list_of(is_text)), "a list of texts"),
+    "run_name": Kind(or_none(is_text), "a text"),
+    "run_id": Kind(or_none(is_a(str, UUID)), "a UUID"),
     "recursion_limit": Kind(_is_count, "a whole number of at least 1"),
     "max_concurrency": Kind(or_none(_is_count), "a whole number of at least 1"),
 }
 _CONFIGURABLE: Final = {
+    "thread_id": Kind(or_none(is_name), NAME.allowed),
+    "turn_account": Kind(or_none(is_text), "a text"),
+    "turn_api_key_id": Kind(or_none(is_text), "a text"),
     "cancel": Kind(or_none(has_method("is_set")), "a `threading.Event` or an `asyncio.Event`"),
     "checkpoint_ns": Kind(is_a(str), "a text"),
 }
@@ -88,9 +98,15 @@ def check_config(
             f"A configuration is an object such as `{{'configurable': {{'thread_id': '1'}}}}`, not "
             f"{type(given).__name__}."
         )
+    if not has_text_keys(given or {}):
+        raise TurnInvocationError(
+            "A configuration has names that are no texts. Write, for example, "
+            "`{'configurable': {'thread_id': '1'}}`."
+        )
     check_kinds(_CONFIG, given or {}, TurnInvocationError)
     configurable = (given or {}).get("configurable") or {}
     check_kinds(_CONFIGURABLE, configurable, TurnInvocationError)
+    _check_kept(given or {}, configurable)
     if isinstance(checkpointer, BaseCheckpointSaver) and not (
         "thread_id" in inherited(config) or "thread_id" in (bound or {}).get("configurable", {})
     ):
@@ -98,6 +114,20 @@ def check_config(
             "The graph has a checkpointer, and the configuration names no thread: write "
             "`{'configurable': {'thread_id': '1'}}`, or `thread='1'` for a typed run."
         )
+
+
+def _check_kept(config: Mapping[str, Any], configurable: Mapping[str, Any]) -> None:
+    """Checks what LangGraph writes into the metadata of each checkpoint."""
+    beside = {name: value for name, value in config.items() if name not in _CONFIG}
+    for place, kept in (
+        ("", beside),
+        ("configurable.", configurable),
+        ("metadata.", config.get("metadata") or {}),
+    ):
+        for name, value in kept.items():
+            if isinstance(value, str | int) or place == "metadata.":
+                check_text(name, f"A name in the configuration, `{place}{name}`,")
+                check_storable(value, f"`{place}{name}` of the configuration")
 
 
 def check_run_arguments(arguments: Mapping[str, object]) -> None:

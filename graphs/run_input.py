@@ -8,9 +8,10 @@ from typing import Any, Final
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.graph import START
-from langgraph.types import Command, StateUpdate
+from langgraph.types import Command, Send, StateUpdate
 from pydantic import BaseModel
 
+from turngraph.state.argument_kinds import Kind, check_kinds, has_text_keys, is_a, one_or_list
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.message_checks import check_storable
@@ -35,6 +36,8 @@ NOTHING_TO_RESUME: Final = (
     "The input is None or a `Command`, which goes on with a stored run, and there is none. Give "
     "messages, or the `thread_id` of a thread that was stopped."
 )
+_RESUME: Final = Kind(has_text_keys, "an answer, or an object with the answer to each question")
+_GOTO: Final = Kind(one_or_list(is_a(str, Send)), "the name of a node, a `Send` or a list of these")
 _INPUT_KEYS: Final = TurnInput.__annotations__.keys()
 _IN_PARENT: Final = "__pregel_task_id"
 """LangGraph puts this key into the configuration of a graph that runs as a node of another; a test
@@ -58,6 +61,9 @@ def checked_input(input: Any, *, message_chars: int) -> Any:
             'the turn waits for, such as `Command(resume="approve")`.'
         )
     check_storable(input.resume, "The `resume` of the command")
+    answers = input.resume if isinstance(input.resume, Mapping) else {}
+    given = {"resume": answers, "goto": input.goto}
+    check_kinds({"resume": _RESUME, "goto": _GOTO}, given, TurnInvocationError)
     if not isinstance(input.update, Mapping):
         return input
     update = check_update(input.update)

@@ -16,6 +16,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 import turngraph.state.turn as turn
 from turngraph.state.base import Frozen
 from turngraph.state.decoded_messages import DECODED
+from turngraph.state.errors import TurnValueError
 from turngraph.state.message_decoding import decoded_list
 from turngraph.state.stored import MESSAGE_CLASSES, STORED_CLASSES, Stored, stored_form
 
@@ -76,11 +77,11 @@ class TurnSerializer(StrictSerializer):
         """Encodes a checkpoint, one of its values, or what a task wrote."""
         if isinstance(obj, dict) and "channel_values" in obj:
             values = {name: self._compact(value) for name, value in obj["channel_values"].items()}
-            return super().dumps_typed({**obj, "channel_values": values})
+            return self._dumped({**obj, "channel_values": values})
         first = obj[0] if isinstance(obj, list) and obj else obj
         if isinstance(first, STORED_CLASSES):
-            return super().dumps_typed(self._stored_form(obj))
-        return super().dumps_typed(self._compact(obj))
+            return self._dumped(self._stored_form(obj))
+        return self._dumped(self._compact(obj))
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """Decodes what `dumps_typed` encoded. Full copies inside a checkpoint stay compressed until
@@ -88,6 +89,15 @@ class TurnSerializer(StrictSerializer):
         """
         value = self._loaded(data)
         return value.value if isinstance(value, Stored) else value
+
+    def _dumped(self, obj: Any) -> tuple[str, bytes]:
+        try:
+            return super().dumps_typed(obj)
+        except TypeError as exc:
+            raise TurnValueError(
+                f"A value cannot be stored in the thread: {exc}. Give texts, numbers, lists, "
+                "objects, messages, dataclasses or pydantic models."
+            ) from exc
 
     def _compact(self, value: Any) -> Any:
         """Returns the full copy of a growing list or of a large value in its stored form."""

@@ -5,7 +5,7 @@ response that the vendor stores.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage, ToolMessage
 
@@ -13,12 +13,32 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.request_template import request_template
 from turngraph.providers.tool_specs import split_tools
 from turngraph.providers.vendors.builtin_tools import file_search_tool
+from turngraph.state.argument_kinds import (
+    NAME,
+    SEVERAL,
+    Kind,
+    check_kinds,
+    is_text,
+    list_of,
+    or_none,
+)
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.messages import coerce_message
 from turngraph.state.request import Api, ChatRequest
 
 __all__ = ["Generation", "generation_request", "tool_outputs_of"]
+
+
+_TEXTS: Final = Kind(list_of(is_text), "a list of texts")
+_KINDS: Final = {
+    "messages": SEVERAL,
+    "tools": SEVERAL,
+    "tool_outputs": SEVERAL,
+    "unanswered_predefined_questions": _TEXTS,
+    "vector_store_ids": _TEXTS,
+    "previous_response_id": Kind(or_none(is_text), "the id of a response"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,7 @@ def generation_request(
     generation: Generation, messages: Iterable[object], config: ProviderConfig, api: Api
 ) -> tuple[ChatRequest, list[BaseMessage]]:
     """Returns the request and its messages. Raises TurnValueError for what cannot be sent."""
+    check_kinds(_KINDS, {"messages": messages, **vars(generation)}, TurnValueError)
     conversation: list[AnyMessage] = [coerce_message(message) for message in messages]
     functions, builtin = split_tools(generation.tools)
     if generation.previous_response_id is not None and config.profile.responses == "stateless":
@@ -125,7 +146,9 @@ def _with_metadata(
 
     OpenAI refuses metadata on Chat Completions unless the completion is stored.
     """
-    values = {name: str(value) for name, value in names.items() if value is not None}
+    given = {name: value for name, value in names.items() if value is not None}
+    check_kinds(dict.fromkeys(given, NAME), given, TurnValueError)
+    values = {name: str(value) for name, value in given.items()}
     limit = config.profile.metadata_chars
     if not values or limit is None or (api == "chat" and config.store is not True):
         return config.extra_body

@@ -22,6 +22,7 @@ from turngraph.providers.wire.sdk_transport import SdkTransport
 from turngraph.providers.wire.transport import Transport
 from turngraph.providers.wire.wire import OnChunk, Wire
 from turngraph.providers.writing.payload import Payload, build_payload
+from turngraph.state.argument_kinds import SEVERAL, Kind, check_kinds, is_a, list_of
 from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError, TurnValueError
 from turngraph.state.json_types import JsonObject
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
 __all__ = ["OnChunk", "OpenAIProvider"]
+
+
+_TOOLS: Final = Kind(list_of(is_a(Mapping)), "a list of objects such as `{'type': 'web_search'}`")
 
 
 class OpenAIProvider(Connected, Wire):
@@ -128,7 +132,8 @@ class OpenAIProvider(Connected, Wire):
             >>> provider.convert_messages_to_provider_format([("user", "Hi")])
             [{'role': 'user', 'content': 'Hi'}]
         """
-        functions, builtin = split_tools(tools or ())
+        check_kinds({"messages": SEVERAL}, {"messages": messages}, TurnValueError)
+        functions, builtin = split_tools(() if tools is None else tools)
         request = request_template(self.config, self.api, tools=functions)
         request = request.model_copy(update={"builtin_tools": (*request.builtin_tools, *builtin)})
         body = self.payload(request, [coerce_message(message) for message in messages]).body
@@ -243,6 +248,7 @@ class OpenAIProvider(Connected, Wire):
 
         Raises TurnConfigurationError if the vendor has no Responses API.
         """
+        check_kinds({"ids": SEVERAL}, {"ids": ids})
         return OpenAIProvider(
             self.config.replaced(vector_store_ids=tuple(ids)), transport=self._transport
         )
@@ -253,6 +259,7 @@ class OpenAIProvider(Connected, Wire):
         It shares this provider's connections. Raises TurnConfigurationError for what is no tool of
         a vendor, or if only the Responses API has it and the vendor does not.
         """
+        check_kinds({"tools": _TOOLS}, {"tools": tools})
         own = (*self.config.builtin_tools, *map(dict, tools))
         return OpenAIProvider(self.config.replaced(builtin_tools=own), transport=self._transport)
 

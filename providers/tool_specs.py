@@ -1,12 +1,15 @@
 """Reads tools in any of LangChain's forms into the form that a request has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from langchain_core.tools import BaseTool
 from pydantic import JsonValue, ValidationError
 
+from turngraph.state.argument_kinds import SEVERAL, check_kinds, has_text_keys, shown
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonObject
+from turngraph.state.quoting import quoted
 from turngraph.state.request import ToolSpec
 from turngraph.state.tool_names import NAME_RULE
 
@@ -29,6 +32,7 @@ def split_tools(
     >>> functions[0].name, builtin
     ('f', ({'type': 'web_search'},))
     """
+    check_kinds({"tools": SEVERAL}, {"tools": tools}, TurnValueError)
     functions: list[ToolSpec] = []
     builtin: list[JsonObject] = []
     for tool in tools:
@@ -53,6 +57,11 @@ def _function_spec(tool: Any) -> ToolSpec:
         # Chat Completions nests the function in a member, Responses does not.
         function = tool.get("function", tool)
     else:
+        if not (has_text_keys(tool) or isinstance(tool, BaseTool | Callable)):
+            raise TurnValueError(
+                f"A tool is {shown(tool)}; it must be a function, a class, a LangChain tool, a "
+                "ToolSpec, or an object such as `{'type': 'web_search'}`."
+            )
         # LangChain raises these two for objects it cannot read, with a sentence worth quoting.
         try:
             function = convert_to_openai_tool(tool)["function"]
@@ -68,5 +77,5 @@ def _function_spec(tool: Any) -> ToolSpec:
     except (KeyError, ValidationError) as exc:
         raise TurnValueError(
             f"A function needs a `name` of {NAME_RULE}, and a JSON schema as `parameters`, which "
-            f"this one lacks: {function!r:.200}."
+            f"this one lacks: {quoted(function, 200)}."
         ) from exc

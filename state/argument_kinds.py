@@ -6,21 +6,28 @@ Without it a slip would show as Python's own error in the middle of a turn, or n
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
 
 __all__ = [
+    "NAME",
     "SECONDS",
+    "SEVERAL",
     "YES_NO",
     "IsAllowed",
     "Kind",
     "check_kinds",
     "has_method",
+    "has_text_keys",
     "is_a",
     "is_count",
+    "is_name",
     "is_number",
+    "is_path",
     "is_positive",
     "is_text",
     "list_of",
@@ -67,6 +74,26 @@ def is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value and not _HALF_CHARACTER.search(value)
 
 
+def is_name(value: object) -> bool:
+    """Allows what may name a thread or a call: a text, a number of 64 bits, a UUID.
+
+    >>> is_name("1"), is_name(1), is_name(10**40), is_name({})
+    (True, True, False, False)
+    """
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return is_text(value) or isinstance(value, float | UUID)
+
+
+def is_path(value: object) -> bool:
+    """Allows texts and paths that the file system can hold.
+
+    >>> is_path("a/b"), is_path("a" + chr(0)), is_path(5)
+    (True, False, False)
+    """
+    return isinstance(value, str | Path) and is_text(str(value))
+
+
 def or_none(fits: IsAllowed) -> IsAllowed:
     """Allows None too."""
     return lambda value: value is None or fits(value)
@@ -90,6 +117,11 @@ def has_method(name: str) -> IsAllowed:
     return lambda value: callable(getattr(value, name, None)) and not isinstance(value, type)
 
 
+def has_text_keys(value: object) -> bool:
+    """Allows objects whose members are named by texts."""
+    return isinstance(value, Mapping) and all(isinstance(each, str) for each in value)
+
+
 def is_number(value: object) -> bool:
     """Allows numbers of at least 0 that a float can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -97,7 +129,12 @@ def is_number(value: object) -> bool:
     return 0 <= value <= sys.float_info.max or value == math.inf
 
 
+SEVERAL: Final = Kind(
+    lambda value: isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping),
+    "a list",
+)
 YES_NO: Final = Kind(is_a(bool), "True or False")
+NAME: Final = Kind(is_name, "a text, a UUID or a number of up to 64 bits")
 SECONDS: Final = Kind(is_number, "a number of seconds of at least 0")
 
 

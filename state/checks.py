@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from turngraph.state.errors import TurnValueError
 from turngraph.state.limits import MESSAGE_CHARS
-from turngraph.state.message_checks import check_json, check_message, check_numbers, check_text
+from turngraph.state.message_checks import check_json, check_message, check_storable, check_text
 from turngraph.state.messages import coerce_message
+from turngraph.state.quoting import quoted
 from turngraph.state.turn import Turn, TurnInput, TurnSettings
 
 __all__ = ["check_input", "check_patch", "check_update"]
@@ -46,12 +47,10 @@ def check_input(
         raise TurnValueError(
             f"A turn's input is a dict with `messages`, not {type(value).__name__}."
         )
-    unknown = sorted(str(key) for key in set(value) - set(Turn.__annotations__))
+    unknown = sorted(map(quoted, set(value) - set(Turn.__annotations__)))
     if unknown:
         allowed = ", ".join(f"`{key}`" for key in TurnInput.__annotations__)
-        raise TurnValueError(
-            f"Unknown key in a turn's input: `{unknown[0][:100]}`. Allowed: {allowed}."
-        )
+        raise TurnValueError(f"Unknown key in a turn's input: `{unknown[0]}`. Allowed: {allowed}.")
     turn_id = _checked("turn_id", value.get("turn_id") or "")
     check_text(turn_id, "`turn_id`")
     messages = _coerced(value.get("messages", []), turn_id, message_chars)
@@ -64,7 +63,7 @@ def check_input(
 
 def _check_settings(settings: TurnSettings) -> None:
     """Raises TurnValueError for what neither a checkpoint nor a ledger can hold."""
-    check_numbers(vars(settings), "`settings`")
+    check_storable(vars(settings), "`settings`")
     check_text(settings.account or "", "`settings.account`")
     if settings.body is not None:
         check_json(settings.body, "`settings.body`")
@@ -110,7 +109,7 @@ def _checked(key: str, value: object, by: str = "the caller") -> Any:
         return _checked_messages(value, by)
     if key not in Turn.__annotations__:
         raise TurnValueError(
-            f"{by} wrote `{key}`, which is no key of a turn. "
+            f"{by} wrote `{quoted(key)}`, which is no key of a turn. "
             f"Allowed: {', '.join(Turn.__annotations__)}."
         )
     try:

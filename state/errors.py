@@ -22,6 +22,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from turngraph.state.kinds import BilledOnError
+from turngraph.state.quoting import printable
 
 if TYPE_CHECKING:  # every command imports this file, and LangGraph takes most of a second
     from langgraph.types import Interrupt
@@ -97,7 +98,13 @@ assert set(ERROR_KINDS) == set(get_args(ErrorKind)), "every kind of error has it
 
 
 class TurngraphError(Exception):
-    """The root of all errors that turngraph raises: `except TurngraphError` catches every one."""
+    """The root of all errors that turngraph raises: `except TurngraphError` catches every one.
+
+    Whatever its text quotes, it can be written to a file, a log or an answer.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(printable(one) if isinstance(one, str) else one for one in args))
 
 
 class TurnConfigurationError(TurngraphError):

@@ -166,6 +166,8 @@ def check_numbers(value: Any, where: str) -> list[Any]:
             )
         if not isinstance(one, _CONTAINERS):
             continue
+        if isinstance(one, Mapping):
+            parts.extend(one)
         if level >= _MOST_LEVELS:
             raise TurnValueError(
                 f"{where} is nested too deeply. Allowed: {_MOST_LEVELS} levels of lists and "

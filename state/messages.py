@@ -21,6 +21,7 @@ from langchain_core.messages.utils import message_chunk_to_message
 
 from turngraph.state.arguments import json_text
 from turngraph.state.errors import TurnValueError
+from turngraph.state.quoting import quoted
 
 __all__ = ["REMOVE_ALL_MESSAGES", "coerce_message", "merge_messages"]
 
@@ -147,7 +148,7 @@ def coerce_message(value: Any) -> AnyMessage:
         [message] = convert_to_messages([_with_json_content(value)])
     except (ValueError, TypeError, NotImplementedError, KeyError, AttributeError) as exc:
         raise TurnValueError(
-            f"Not a message: {_shortened(value)}. Allowed: a LangChain message, a (role, content) "
+            f"Not a message: {quoted(value, 120)}. Allowed: a LangChain message, a (role, content) "
             "pair, a dict with `role` and `content`, or a string; "
             "roles: system, developer, user, assistant, tool."
         ) from exc
@@ -202,8 +203,3 @@ def _id_for(message: AnyMessage, taken: dict[str, AnyMessage]) -> str:
     while (minted := str(uuid.uuid5(_IDS, f"{place}:{message.type}:{message.content}"))) in taken:
         place += 1
     return minted
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:120]}…"

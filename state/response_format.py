@@ -12,6 +12,7 @@ from typing_extensions import is_typeddict
 from turngraph.state.depth import SCHEMA_LEVELS, is_deeper_than
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
+from turngraph.state.quoting import quoted
 
 __all__ = ["answer_adapter", "answer_class", "check_response_format", "response_format_of"]
 
@@ -30,11 +31,11 @@ def check_response_format(form: object) -> Any:
         answer_adapter(kind)
         return form
     if not isinstance(form, Mapping) or (form.get("type") not in _TYPES and not _is_schema(form)):
-        name = repr(form) if isinstance(form, Mapping) else getattr(form, "__name__", repr(form))
+        name = form if isinstance(form, Mapping) else getattr(form, "__name__", form)
         raise TurnConfigurationError(
             "`response_format` must be a pydantic class, a dataclass, a TypedDict, the JSON schema "
             f"of an object, or an object whose `type` is one of {', '.join(_TYPES)}, not "
-            f"`{name[:100]}`. Several forms go into one class, as a field that is their union."
+            f"`{quoted(name)}`. Several forms go into one class, as a field that is their union."
         )
     described = form.get("json_schema")
     if form.get("type") == "json_schema" and not (

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from turngraph.state.argument_kinds import SECONDS, Kind, check_kinds
+from turngraph.state.argument_kinds import SECONDS, Kind, check_kinds, shown
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.running import Outcome
 
@@ -54,7 +54,7 @@ class Retry:
         check_kinds(_KINDS, {name: getattr(self, name) for name in _KINDS})
         if not 1 <= self.attempts <= MAX_ATTEMPTS:
             raise TurnConfigurationError(
-                f"A Retry has 1 to {MAX_ATTEMPTS} attempts, not {self.attempts}."
+                f"A Retry has 1 to {MAX_ATTEMPTS} attempts, not {shown(self.attempts)}."
             )
 
 

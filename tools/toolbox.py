@@ -18,6 +18,7 @@ from typing import Any
 from langchain_core.runnables.config import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool
 
+from turngraph.state.argument_kinds import shown
 from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import (
     ToolArgumentsError,
@@ -26,6 +27,7 @@ from turngraph.state.errors import (
     UnknownToolError,
 )
 from turngraph.state.json_types import JsonObject
+from turngraph.state.quoting import quoted
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ToolSpec
 from turngraph.tools.arguments import Validator, check_arguments, compile_schema
@@ -100,7 +102,7 @@ class Toolbox:
             entries[entry.spec.name] = entry
         for name in retries.keys() - entries.keys():
             raise TurnConfigurationError(
-                f"A retry is given for `{name}`, but no tool has that name. "
+                f"A retry is given for `{quoted(name)}`, but no tool has that name. "
                 f"There are: {backticked(entries)}."
             )
         return cls(MappingProxyType(entries))
@@ -239,7 +241,8 @@ def _entry(tool: BaseTool, retries: Mapping[str, Retry]) -> Entry:
     if not isinstance(mark, bool):
         # `0` and `"no"` would be taken for yes, and the tool run twice.
         raise TurnConfigurationError(
-            f"The mark `idempotent` of the tool `{spec.name}` is {mark!r}. Write True or False."
+            f"The mark `idempotent` of the tool `{spec.name}` is {shown(mark)}. Write True or "
+            "False."
         )
     return Entry(
         tool,

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.events import ApprovalAsked, ApprovalDecided
 from turngraph.state.json_types import JsonObject
+from turngraph.state.quoting import written
 from turngraph.state.turn import ToolTask
 from turngraph.tools.output import clean
 
@@ -96,6 +97,6 @@ def read_decision(answer: object) -> dict[str, Any] | None:
 
 def _not_a_decision(resumed: object) -> str:
     return (
-        f"The answer {clean(repr(resumed))[:100]} is no decision, and nothing was run. Allowed: "
+        f"The answer {clean(written(resumed))} is no decision, and nothing was run. Allowed: "
         f"{DECISIONS}."
     )

@@ -15,6 +15,7 @@ from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.errors import TurnValueError
 from turngraph.state.flow import Flow, Wait
 from turngraph.state.messages import coerce_message
+from turngraph.state.quoting import quoted, written
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.stages import StagePosition, StageState, StageUpdate, TurnStage
@@ -48,7 +49,7 @@ def described(stage: object) -> str:
     name = getattr(stage, "__name__", None)
     if name == "<lambda>":
         return "a lambda"
-    return f"{name}{inspect.signature(stage)}" if inspect.isfunction(stage) else repr(stage)[:100]
+    return f"{name}{inspect.signature(stage)}" if inspect.isfunction(stage) else written(stage)
 
 
 def custom_stage(stage: TurnStage, position: StagePosition) -> StageFunction:
@@ -106,10 +107,10 @@ def _checked(update: object, name: str) -> StageUpdate:
             f"The stage `{name}` returned {type(update).__name__}. "
             f"Allowed: None, or a dict with some of {_listed(_KEYS)}."
         )
-    unknown = sorted(str(key) for key in update if key not in _KEYS)
+    unknown = sorted(quoted(key) for key in update if key not in _KEYS)
     if unknown:
         raise TurnValueError(
-            f"The stage `{name}` returned `{unknown[0][:100]}`. Allowed: {_listed(_KEYS)}."
+            f"The stage `{name}` returned `{unknown[0]}`. Allowed: {_listed(_KEYS)}."
         )
     return cast(StageUpdate, update)
 

@@ -24,6 +24,7 @@ from turngraph.providers.wire.http_errors import whole_time_over
 from turngraph.providers.wire.status_error import HttpStatusError
 from turngraph.providers.wire.transport import AsyncResponse, SyncResponse, Transport
 from turngraph.providers.writing.payload import Payload
+from turngraph.state.argument_kinds import SECONDS, check_kinds
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
@@ -179,6 +180,7 @@ class Wire:
         Raises ProviderError if no JSON comes back in `within_s` seconds, or more than
         `ReadLimits.body_bytes` of it.
         """
+        check_kinds({"within_s": SECONDS}, {"within_s": within_s})
         body, deadline = bytearray(), time.monotonic() + within_s
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:

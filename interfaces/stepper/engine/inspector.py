@@ -16,12 +16,15 @@ from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.timeline import Timeline
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest, request_of
+from turngraph.state.argument_kinds import Kind, check_kinds, is_a, shown
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import AnyEvent
 from turngraph.state.reply import ProviderReply
 from turngraph.state.result import Charge
 
 __all__ = ["Inspector"]
+
+_STEP: Final = Kind(is_a(Step, int), "a step or its number")
 
 
 class Inspector:
@@ -107,8 +110,17 @@ class Inspector:
             step: a step or its number in the timeline.
             namespace: the namespace of a graph, empty for the outermost one. By default that of
                 the graph whose node runs next.
+
+        Raises TurnInvocationError for a number that no step has.
         """
-        step = self.timeline[step] if isinstance(step, int) else step
+        check_kinds({"step": _STEP}, {"step": step}, TurnInvocationError)
+        if isinstance(step, int):
+            count = len(self.timeline)
+            if not -count <= step < count:
+                raise TurnInvocationError(
+                    f"There is no step {shown(step)} on this line: it has steps 0 to {count - 1}."
+                )
+            step = self.timeline[step]
         namespace = step.namespace if namespace is None else namespace
         states = self._states.setdefault(step, {})
         if namespace not in states:
@@ -130,6 +142,8 @@ class Inspector:
 
         Raises TurnInvocationError for an unknown name.
         """
+        kinds = dict.fromkeys("ab", Kind(is_a(str, Inspector), "a line or its name"))
+        check_kinds(kinds, {"a": a, "b": b}, TurnInvocationError)
         lines = [line._at_its_end() if ends else line for line in (self._line(a), self._line(b))]
         first, second = (line._timeline.steps_so_far for line in lines)
         # A fork shares the very step objects of the line it came from.

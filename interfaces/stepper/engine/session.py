@@ -14,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import EmptyInputError
 from langgraph.types import Command
 
+from turngraph.graphs.run_config import check_config
 from turngraph.interfaces.stepper.engine.edits import Edit
 from turngraph.interfaces.stepper.engine.history import history_steps
 from turngraph.interfaces.stepper.engine.namespaces import is_within, task_ids
@@ -32,7 +33,7 @@ from turngraph.interfaces.user_graphs.context import checked_context
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import AnyEvent, is_event
 
-__all__ = ["Session"]
+__all__ = ["Session", "config_of"]
 
 MayRun = Callable[[Task], bool]
 
@@ -62,7 +63,7 @@ class Session:
         self.context: Final = checked_context(graph, context)
         self._controller, self._source_graph = TaskController(), graph
         self.event_watchers: list[Callable[[AnyEvent], None]] = []
-        config = _config_for(thread)
+        config = config_of(thread)
         configurable = config.get("configurable", {})
         thread_id = str(configurable.get("thread_id") or uuid.uuid4())
         self.saver: Final = SessionSaver(thread_id)
@@ -287,7 +288,10 @@ def _is_position(name: str) -> bool:
     return name in positions or name.startswith("__pregel")
 
 
-def _config_for(thread: str | Mapping[str, Any] | None) -> dict[str, Any]:
-    if isinstance(thread, Mapping):
-        return dict(thread)
-    return {} if thread is None else {"configurable": {"thread_id": thread}}
+def config_of(thread: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The configuration that names `thread`. Raises TurnInvocationError for one of wrong kinds."""
+    config: Any = thread
+    if not isinstance(thread, Mapping):
+        config = {} if thread is None else {"configurable": {"thread_id": thread}}
+    check_config(config)
+    return dict(config)

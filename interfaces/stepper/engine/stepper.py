@@ -16,7 +16,7 @@ from turngraph.interfaces.stepper.engine.storable_line import StorableLine
 from turngraph.interfaces.stepper.engine.stored_thread import check_reachable
 from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.interfaces.stepper.engine.timeline import Until, stop_condition
-from turngraph.state.argument_kinds import Kind, check_kinds, is_a, list_of
+from turngraph.state.argument_kinds import Kind, check_kinds, is_a, is_text, list_of, or_none
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import AnyEvent
 from turngraph.state.request import ChatRequest
@@ -26,6 +26,7 @@ __all__ = ["Stepper"]
 _BREAKPOINTS: Final = Kind(
     list_of(is_a(Breakpoint)), "a list of breakpoints: `breakpoints=[Breakpoint('call_llm')]`"
 )
+_FORK_NAME: Final = Kind(or_none(is_text), "a text")
 
 
 class Stepper(StorableLine):
@@ -299,6 +300,7 @@ class Stepper(StorableLine):
 
     def _fork_of(self, name: str | None) -> Self:
         steps = self._timeline.steps_so_far
+        check_kinds({"name": _FORK_NAME}, {"name": name}, TurnInvocationError)
         name = name or fork_name(self.forks)
         return self.line_of(name, LineState(steps, len(steps) - 1))
 

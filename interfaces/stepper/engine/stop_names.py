@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from typing import Final, cast, get_args
 
 from turngraph.interfaces.stepper.engine.task_controller import Graph
+from turngraph.state.argument_kinds import shown
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import AnyEvent
 
@@ -24,7 +25,7 @@ def check_name(name: object, graph: Graph) -> None:
     """
     if not isinstance(name, str):
         raise TurnInvocationError(
-            f"A run stops at a name or where a function of the step says so, not at {name!r}."
+            f"A run stops at a name or where a function of the step says so, not at {shown(name)}."
         )
     nodes = {node for node in graph.nodes if not node.startswith("__")}
     paths = set[str]()

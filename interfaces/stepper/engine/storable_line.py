@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from turngraph.interfaces.stepper.engine.background import BackgroundLoop
 from turngraph.interfaces.stepper.engine.line import Line
 from turngraph.interfaces.stepper.engine.moves import fork_name
-from turngraph.interfaces.stepper.engine.session import Session
+from turngraph.interfaces.stepper.engine.session import Session, config_of
 from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.interfaces.stepper.engine.thread_writer import latest_checkpoint_id, write_thread
 from turngraph.interfaces.stepper.engine.walk_file import (
@@ -18,8 +18,12 @@ from turngraph.interfaces.stepper.engine.walk_file import (
     read_walk,
     write_walk,
 )
+from turngraph.state.argument_kinds import Kind, check_kinds, is_path
+from turngraph.state.errors import TurnInvocationError, TurnValueError
 
 __all__ = ["StorableLine"]
+
+_PATH: Final = Kind(is_path, "the path of a file")
 
 
 class StorableLine(Line):
@@ -48,7 +52,7 @@ class StorableLine(Line):
             if isinstance(value, bool | int | float | str)
         }
         walk = SavedWalk(plain, self._walk.thread_ends, tuple(lines.values()), self.name)
-        write_walk(Path(path), self.graph, walk)
+        write_walk(_checked(path), self.graph, walk)
 
     @classmethod
     def open(cls, path: Path | str, graph: Graph, *, context: object = None) -> Self:
@@ -65,7 +69,7 @@ class StorableLine(Line):
         Raises TurnValueError if the file is no saved run, is damaged, or goes through nodes that
         the graph does not have.
         """
-        walk = read_walk(Path(path), graph)
+        walk = read_walk(_checked(path), graph)
         first, *others = walk.lines
         main = cls.__new__(cls)
         session = Session(graph, {"configurable": dict(walk.configurable)}, context)
@@ -94,8 +98,10 @@ class StorableLine(Line):
         session = self._timeline.session
         if thread is None:
             thread = session.config
-        config: Any = {"configurable": {"thread_id": thread}} if isinstance(thread, str) else thread
-        thread_id = str(config["configurable"]["thread_id"])
+        config: Any = config_of(thread)
+        if (named := config.get("configurable", {}).get("thread_id")) is None:
+            raise TurnInvocationError("`thread` names no thread. Write its id, such as '1'.")
+        thread_id = str(named)
         ends = self._walk.thread_ends
         ends[thread_id] = write_thread(
             self.graph, session.saver, self.now.snapshot, config, ends.get(thread_id, "")
@@ -106,3 +112,8 @@ class StorableLine(Line):
         if isinstance(self.graph.checkpointer, BaseCheckpointSaver):
             thread_id = self._timeline.session.saver.thread_id
             self._walk.thread_ends[thread_id] = latest_checkpoint_id(self.graph, thread_id)
+
+
+def _checked(path: object) -> Path:
+    check_kinds({"path": _PATH}, {"path": path}, TurnValueError)
+    return Path(path)  # type: ignore[arg-type]

@@ -12,8 +12,10 @@ from turngraph.interfaces.stepper.engine.namespaces import is_within
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.steps import Step, StepKind
 from turngraph.interfaces.stepper.engine.task_controller import Task
+from turngraph.state.argument_kinds import is_count, shown
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import RequestSent
+from turngraph.state.quoting import quoted
 from turngraph.state.result import Charge
 
 __all__ = ["StopCondition", "Timeline", "Until", "stop_condition"]
@@ -133,9 +135,8 @@ class Timeline:
         answered = [each for each in ids if question in (None, each)]
         if not answered:
             known = ", ".join(f"`{each}`" for each in ids) or "none"
-            raise TurnInvocationError(
-                f"No question {f'`{question}` ' if question else ''}is open here. Open: {known}."
-            )
+            asked = f"`{quoted(question)}` " if question else ""
+            raise TurnInvocationError(f"No question {asked}is open here. Open: {known}.")
         return self._add(await self.session.answer(self.now, dict.fromkeys(answered, value)))
 
     async def edit(self, edit: Edit) -> Step:
@@ -177,19 +178,20 @@ class Timeline:
 
     def back(self, n: int) -> Step:
         """Goes `n` steps back. Nothing runs, and nothing that happened outside is undone."""
-        if not 0 <= n <= self.position:
+        if not (is_count(n) and n <= self.position):
             raise TurnInvocationError(
                 f"The stepper stands at step {self.position}: "
-                f"it can go back 0 to {self.position} steps, not {n}."
+                f"it can go back 0 to {self.position} steps, not {shown(n)}."
             )
         self.position -= n
         return self.now
 
     def jump(self, number: int) -> Step:
         """Goes to a step of this line, earlier or later. Nothing runs."""
-        if not 0 <= number < len(self.steps):
+        if not (is_count(number) and number < len(self.steps)):
             raise TurnInvocationError(
-                f"There is no step {number} on this line: it has steps 0 to {len(self.steps) - 1}."
+                f"There is no step {shown(number)} on this line: it has steps 0 to "
+                f"{len(self.steps) - 1}."
             )
         self.position = number
         return self.now
