@@ -14,6 +14,7 @@ from turngraph.state.argument_kinds import SECONDS, Kind, check_kinds
 from turngraph.state.connected import Connected
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.tool_names import MAX_LENGTH, as_tool_name, is_tool_name
+from turngraph.tools.mcp_results import OutputSchema
 from turngraph.tools.mcp_session import CONNECT_S, McpSession, innermost_error
 from turngraph.tools.running import BackgroundLoop
 
@@ -121,10 +122,12 @@ class McpServers(Connected):
     def _tool(self, server: McpSession, tool: "Tool", name: str) -> BaseTool:
         """Returns `tool` of `server` as a LangChain tool, shown to models as `name`."""
 
+        output = OutputSchema(tool.name, tool.outputSchema)
+
         def call(**arguments: object) -> tuple[Any, Any]:
             # A session that was lost is opened again first, which takes up to the connect timeout.
             return self._run(
-                server.call(tool.name, arguments, self._timeout_s),
+                server.call(tool.name, arguments, self._timeout_s, output),
                 self._timeout_s + self._connect_timeout_s,
             )
 

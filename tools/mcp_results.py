@@ -5,15 +5,18 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
-from turngraph.tools.failures import IllustratedError
+from turngraph.tools.arguments import Validator, compile_schema
+from turngraph.tools.failures import IllustratedError, log_failure
+from turngraph.tools.mistakes import UncheckableError
 from turngraph.tools.output import ToolOutput, as_output, as_text, omitted_block
 
 if TYPE_CHECKING:
     from mcp import ClientSession
     from mcp.types import CallToolResult
 
-__all__ = ["call_tool", "result_parts"]
+__all__ = ["OutputSchema", "UnreadableError", "call_tool", "result_parts", "unreadable_text"]
 
 
 async def call_tool(
@@ -50,11 +53,56 @@ def _any_result() -> "type[CallToolResult]":
     return AnyResult
 
 
-def result_parts(result: "CallToolResult") -> tuple[Any, Any]:
+class UnreadableError(ConnectionError):
+    """A server answered with what is no message. The text follows the words "an answer that"."""
+
+
+def unreadable_text(error: ValueError) -> str:
+    """Returns what a server sent, as far as `error` of the SDK tells it."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    seen = error.errors(include_url=False)[0]["input"]
+    if isinstance(seen, bytes):
+        return seen.decode("utf-8", "replace")
+    return seen if isinstance(seen, str) else as_text(seen)
+
+
+class OutputSchema:
+    """The schema that a tool's structured content must fit, if it has one.
+
+    >>> OutputSchema("count", {"type": "object", "required": ["n"]}).mistakes_in({})
+    'at `$`: "n" is a required property'
+    """
+
+    def __init__(self, name: str, schema: JsonObject | None) -> None:
+        self._validator: Validator | None = None
+        try:
+            self._validator = compile_schema(name, schema) if schema else None
+        except TurnConfigurationError as error:
+            # The tool itself may work.
+            log_failure(f"the results of MCP tool {name} are not checked", error)
+
+    def mistakes_in(self, content: object) -> str:
+        """Returns what is wrong with `content`, or an empty text. Servers must keep to their schema
+        (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#output-schema).
+        """
+        if self._validator is None:
+            return ""
+        if content is None:
+            return "it has no structured content"
+        try:
+            return "; ".join(self._validator.mistakes_in(content))
+        except UncheckableError as error:
+            return f"it could not be checked{error}".rstrip(".")
+
+
+def result_parts(result: "CallToolResult", output: OutputSchema) -> tuple[Any, Any]:
     """Returns the content for the model, and the structured content for the program.
 
     The content is text, or a list of content blocks if there are pictures, sounds or files in it.
-    Raises ToolException if the result is an error.
+    Raises ToolException if the result is an error, or does not fit the tool's schema `output`.
     """
     blocks = [_block(block) for block in result.content]
     text = "\n".join(block["text"] for block in blocks if block["type"] == "text")
@@ -65,6 +113,13 @@ def result_parts(result: "CallToolResult") -> tuple[Any, Any]:
         parts = [shown.content.strip(), "" if _is_same_json(text, data) else data]
         sentence = "\n".join(filter(None, parts)) or "The tool failed without saying why."
         raise IllustratedError(sentence, shown.media)
+    if mistakes := output.mistakes_in(result.structuredContent):
+        shown = as_output(blocks) if blocks else ToolOutput(content=data)
+        raise IllustratedError(
+            "The tool has run, and its result does not fit the schema that its server promises: "
+            f"{mistakes}. The result: {shown.content}",
+            shown.media,
+        )
     # Servers should repeat structured content as text; some do not
     # (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#structured-content).
     if not text.strip() and data:

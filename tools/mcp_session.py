@@ -10,8 +10,14 @@ from langchain_core.tools import ToolException
 from turngraph.state.forks import renew_after_fork
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.failures import log_failure
-from turngraph.tools.mcp_results import call_tool, result_parts
-from turngraph.tools.output import as_text
+from turngraph.tools.mcp_results import (
+    OutputSchema,
+    UnreadableError,
+    call_tool,
+    result_parts,
+    unreadable_text,
+)
+from turngraph.tools.output import as_text, clean
 from turngraph.tools.text import one_line
 
 if TYPE_CHECKING:
@@ -43,6 +49,7 @@ class McpSession:
         self._session_task: asyncio.Task[None] | None = None
         self._stop: asyncio.Event | None = None
         self._lost = asyncio.Event()
+        self._unreadable: UnreadableError | None = None
         self._connecting: asyncio.Lock | None = None
         self._of_the_parent: list[object] = []
         renew_after_fork(self, McpSession._forget)
@@ -50,15 +57,18 @@ class McpSession:
     async def list_tools(self) -> "Sequence[Tool]":
         """Returns the server's tools. A lost session is opened again: listing changes nothing."""
         try:
-            return await self._all_tools(await self._connect())
+            return await self._unless_lost(self._all_tools(await self._connect()))
         except Exception as error:
-            if not _is_lost(error):
+            if not _is_lost(error) or isinstance(error, UnreadableError):
                 raise
             await self.disconnect()
-            return await self._all_tools(await self._connect())
+            return await self._unless_lost(self._all_tools(await self._connect()))
 
-    async def call(self, name: str, arguments: JsonObject, timeout_s: float) -> tuple[Any, Any]:
-        """Calls the tool `name`: its content for the model, and its structured content.
+    async def call(
+        self, name: str, arguments: JsonObject, timeout_s: float, output: OutputSchema
+    ) -> tuple[Any, Any]:
+        """Calls the tool `name`: its content for the model, and its structured content, which must
+        fit `output`.
 
         Raises ToolException with a sentence for the model.
         """
@@ -78,11 +88,14 @@ class McpSession:
                 ) from error
             await self.disconnect()
             # Not repeated: the server may have acted before the connection broke.
+            why = (
+                f"gave an answer that {error}" if isinstance(error, UnreadableError) else "was lost"
+            )
             raise ToolException(
-                f"The MCP server `{self.name}` was lost during the call, so it is not known "
-                "whether the call took effect. The tool can be called again."
+                f"The MCP server `{self.name}` {why} during the call, so it is not known whether "
+                "the call took effect. The tool can be called again."
             ) from error
-        return result_parts(result)
+        return result_parts(result, output)
 
     async def disconnect(self) -> None:
         """Closes the session, if one is open. The next call opens a new one."""
@@ -104,13 +117,14 @@ class McpSession:
     async def _unless_lost(self, work: "Coroutine[Any, Any, T]") -> T:
         """Returns the result of `work`, or raises ConnectionError as soon as the server is lost.
 
-        Over HTTP the SDK keeps waiting for an answer after the server is gone.
+        The SDK keeps waiting for an answer after a server over HTTP is gone, and after one that it
+        could not read.
         """
         answer, lost = asyncio.create_task(work), asyncio.create_task(self._lost.wait())
         try:
             await asyncio.wait({answer, lost}, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
-                raise ConnectionError("the server is gone")
+                raise self._unreadable or ConnectionError("the server is gone")
             return answer.result()
         finally:
             answer.cancel()
@@ -137,8 +151,10 @@ class McpSession:
             if self._session is None:
                 ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
                 self._stop, self._lost = asyncio.Event(), asyncio.Event()
+                self._unreadable = None
                 self._session_task = asyncio.create_task(self._hold_session(ready, self._stop))
-                self._session = await asyncio.wait_for(ready, self.connect_s)
+                opened = asyncio.wait_for(ready, self.connect_s)
+                self._session = await self._unless_lost(opened)
             return self._session
 
     async def _hold_session(
@@ -170,6 +186,8 @@ class McpSession:
         """
 
         async def handle(message: object) -> None:
+            if isinstance(message, ValueError):
+                self._meet_unreadable(message)
             if type(getattr(message, "root", None)).__name__ == "ToolListChangedNotification":
                 self.stale = True
 
@@ -178,6 +196,19 @@ class McpSession:
         if watched.get("transport") in ("streamable_http", "http"):
             watched.setdefault("httpx_client_factory", partial(_http_client, self._lost.set))
         return watched
+
+    def _meet_unreadable(self, error: ValueError) -> None:
+        """Ends the session if the server meant a message that is none: nobody else will answer.
+
+        Over stdio a server may print other lines by mistake, which clients leave alone
+        (https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#stdio).
+        """
+        text = unreadable_text(error)
+        if self.connection.get("transport") == "stdio" and '"jsonrpc"' not in text:
+            log_failure(f"MCP server {self.name} printed a line that is no message", error)
+            return
+        self._unreadable = UnreadableError(f"is no MCP message: {clean(text)[:100]}")
+        self._lost.set()
 
 
 def _http_client(

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from turngraph.scripted.loopback import LoopbackServer
 from turngraph.state.errors import ToolArgumentsError, ToolTimeoutError, TurnConfigurationError
 from turngraph.state.reply import ToolCall
 from turngraph.tools.mcp import McpServers
@@ -35,20 +37,25 @@ for line in sys.stdin:
         info = {"name": "s", "version": "1"}
         reply["result"] = {"protocolVersion": version, "capabilities": {}, "serverInfo": info}
     elif message["method"] == "tools/list":
-        reply["result"] = {"tools": [{"name": "buy", "inputSchema": {"type": "object"}}]}
+        reply["result"] = {"tools": [{"name": "buy", "inputSchema": {"type": "object"}} | MORE]}
     elif message["method"] == "tools/call":
+        for line in LINES:
+            print(line, flush=True)
         reply |= ANSWER
     else:
         continue
     print(json.dumps(reply), flush=True)
 """
-"""A server whose answer to a call is `ANSWER`."""
+"""A server whose answer to a call is `ANSWER`, after the `LINES`; `MORE` stands beside its tool."""
 
 
-def bought(folder: Path, answer: dict[str, Any]) -> ToolOutput:
+def bought(
+    folder: Path, answer: dict[str, Any], lines: tuple[str, ...] = (), **more: Any
+) -> ToolOutput:
     """The output of a tool whose server gives this answer."""
     file = folder / "server.py"
-    file.write_text(f"ANSWER = {answer!r}\n{OWN_SERVER}")
+    values = f"ANSWER = {answer!r}\nLINES = {lines!r}\nMORE = {more!r}\n"
+    file.write_text(f"{values}{OWN_SERVER}")
     connection = {"transport": "stdio", "command": sys.executable, "args": ["-S", str(file)]}
     with McpServers({"shop": connection}) as servers:
         return Toolbox.of(servers.tools()).run("buy", {}, call_id="c", timeout_s=30)
@@ -137,6 +144,128 @@ def test_a_result_in_another_form_is_shown_and_not_taken_for_a_refusal(
     assert output.status == "ok"
     expected = "[video/mp4: not text, left out]\nand" if content is None else content
     assert (output.content, output.artifact) == (expected, result.get("structuredContent"))
+
+
+COUNT = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+SAID = [{"type": "text", "text": "as said"}]
+
+
+@pytest.mark.parametrize(
+    ("result", "content"),
+    [
+        ({"content": SAID, "structuredContent": {"n": 1}}, "as said"),
+        ({"structuredContent": {"n": "one"}}, 'at `$.n`: "one" is not of type "integer"'),
+        ({"content": SAID, "structuredContent": {}}, '"n" is a required property'),
+        ({"content": SAID}, "it has no structured content. The result: as said"),
+        ({"content": SAID, "isError": True}, "Error: as said"),
+    ],
+    ids=repr,
+)
+def test_structured_content_must_fit_the_schema_that_the_server_promises(
+    tmp_path: Path, result: dict[str, Any], content: str
+) -> None:
+    """Programs rely on it. The tool has run, so the model is told so, and sees the result."""
+    output = bought(tmp_path, {"result": result}, outputSchema=COUNT)
+    assert content in output.content
+    wrong = content not in ("as said", "Error: as said")
+    assert output.status == ("ok" if content == "as said" else "error")
+    assert ("The tool has run, and its result does not fit" in output.content) == wrong
+
+
+def test_a_schema_of_results_that_is_none_stops_no_tool(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = bought(tmp_path, {"result": {"content": SAID}}, outputSchema={"$ref": "http://x/y"})
+    assert (output.status, output.content) == ("ok", "as said")
+    assert "the results of MCP tool buy are not checked" in caplog.text
+
+
+BROKEN = (
+    '{"jsonrpc": "2.0", "id": 2, "result": {"content": [',
+    '{"jsonrpc": "2.0", "id": 2}',
+    '{"jsonrpc": "2.0", "id": 2, "result": NaN}',
+    '{"jsonrpc": "1.0", "id": 2, "result": {}}',
+)
+
+
+@pytest.mark.parametrize("line", BROKEN)
+def test_an_answer_that_cannot_be_read_is_told_at_once(tmp_path: Path, line: str) -> None:
+    """The SDK logs it and goes on waiting: for a minute, as the call's time limit is."""
+    silent = "time.sleep(3600)"
+    lines = (line,)
+    file = OWN_SERVER.replace("        reply |= ANSWER", f"        import time; {silent}")
+    (tmp_path / "server.py").write_text(f"LINES = {lines!r}\nMORE = {{}}\n{file}")
+    connection = {
+        "transport": "stdio",
+        "command": sys.executable,
+        "args": ["-S", str(tmp_path / "server.py")],
+    }
+    with McpServers({"shop": connection}) as servers:
+        output = Toolbox.of(servers.tools()).run("buy", {}, call_id="c", timeout_s=50)
+    assert output.status == "error"
+    assert "`shop` gave an answer that is no MCP message: " in output.content
+    assert "not known whether the call took effect" in output.content
+
+
+def test_a_server_that_cannot_be_read_at_its_start_is_named_at_once(tmp_path: Path) -> None:
+    line = '{"jsonrpc": "2.0", "id": 0}'
+    program = f"print({line!r}, flush=True); input(); input(); input()"
+    connection = {"transport": "stdio", "command": sys.executable, "args": ["-c", program]}
+    with (
+        McpServers({"shop": connection}, connect_timeout_s=50) as servers,
+        pytest.raises(TurnConfigurationError, match="cannot be reached: Unreadable"),
+    ):
+        servers.tools()
+
+
+def test_other_lines_of_a_server_are_passed_over_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some servers print where only messages belong: a greeting, a log in JSON."""
+    lines = ("Ready.", '{"level": "info"}', "5", "")
+    output = bought(tmp_path, {"result": {"content": SAID}}, lines)
+    assert (output.status, output.content) == ("ok", "as said")
+    assert "MCP server shop printed a line that is no message" in caplog.text
+
+
+class HttpServer(LoopbackServer):
+    """An MCP server over HTTP that answers a call with any body."""
+
+    def __init__(self, body: str, content_type: str) -> None:
+        super().__init__(self._answer)
+        self._body, self._content_type = body, content_type
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        asked = await request.json() if request.method == "POST" else {}
+        result: dict[str, Any] = {"tools": [{"name": "buy", "inputSchema": {"type": "object"}}]}
+        if asked.get("method") == "initialize":
+            version = asked["params"]["protocolVersion"]
+            info = {"name": "s", "version": "1"}
+            result = {"protocolVersion": version, "capabilities": {}, "serverInfo": info}
+        elif asked.get("method") == "tools/call":
+            return web.Response(text=self._body, content_type=self._content_type)
+        elif asked.get("method") != "tools/list":
+            return web.Response(status=202 if asked else 405)
+        return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("<html>", "application/json"),
+        ("{}", "application/json"),
+        ("<html>", "text/html"),
+        ("data: {\n\n", "text/event-stream"),
+    ],
+)
+def test_an_answer_over_http_that_cannot_be_read_is_told_at_once(body: str, kind: str) -> None:
+    """A proxy's page in place of the answer."""
+    with HttpServer(body, kind) as server:
+        connection = {"transport": "streamable_http", "url": f"{server.base_url}/mcp"}
+        with McpServers({"shop": connection}) as servers:
+            output = Toolbox.of(servers.tools()).run("buy", {}, call_id="c", timeout_s=50)
+    assert output.status == "error"
+    assert "`shop` gave an answer that is no MCP message" in output.content
 
 
 def test_a_slow_start_is_waited_for_as_configured() -> None:
