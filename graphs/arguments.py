@@ -8,6 +8,7 @@ import logging
 import weakref
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -215,6 +216,11 @@ def _exact(value: object) -> object:
 def approval_from(approve: "bool | Collection[str] | Approve", toolbox: Toolbox) -> Approve:
     """The function that says whether a person must agree to a call."""
     if callable(approve):
+        if iscoroutinefunction(approve):
+            raise TurnConfigurationError(
+                "`approve` is an async function, whose answer nobody would wait for. Give a "
+                "function that returns True or False."
+            )
         return approve
     if isinstance(approve, bool):
         return lambda call: approve

@@ -273,8 +273,8 @@ class _FusedRun:
 def _needs_person(approve: Callable[[ToolCall], bool], call: ToolCall) -> bool:
     try:
         return approve(call)
-    except Exception:  # noqa: BLE001  the stage calls it again, and raises there
-        return True
+    except Exception:  # noqa: BLE001  the stage calls it again, and refuses the call
+        return False
 
 
 def _drive_all(flows: Sequence[Flow[Turn]]) -> list[Turn | BaseException]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from langchain_core.messages import ToolMessage
 from langgraph.types import interrupt
 
-from turngraph.nodes.support.approval import ask_person
+from turngraph.nodes.support.approval import ApprovalFailedError, ask_person, needs_person
 from turngraph.nodes.support.cancellation import TurnCancelledError, tool_unless_cancelled
 from turngraph.nodes.support.limits import over_time
 from turngraph.nodes.support.stage_context import StageContext
@@ -115,6 +115,8 @@ def _answer(task: ToolTask, context: StageContext) -> Flow[_Answer]:
         return _failed("invalid", str(exc))
     except ToolTimeoutError as exc:
         return _failed("timeout", str(exc))
+    except ApprovalFailedError as exc:
+        return _failed("rejected", str(exc))
     except TurnCancelledError:
         return _failed("timeout", CANCELLED.format(tool=task["call"].name))
     except ToolError as exc:
@@ -130,7 +132,7 @@ def _checked_and_run(task: ToolTask, context: StageContext) -> Flow[_Answer]:
     if "by_caller" in task:
         return _ask_caller(task)
     arguments = toolbox.check(call)
-    if context.deps.approve(call):
+    if needs_person(call, context):
         decided = ask_person(task, arguments, context)
         if decided.decision == "reject":
             return _failed("rejected", f"A person refused this call: {decided.reason}.")

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from langgraph.errors import GraphInterrupt
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
@@ -10,16 +10,40 @@ from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.events import ApprovalAsked, ApprovalDecided
 from turngraph.state.json_types import JsonObject
 from turngraph.state.quoting import written
+from turngraph.state.reply import ToolCall
 from turngraph.state.turn import ToolTask
+from turngraph.tools.failures import describe_error, log_failure
 from turngraph.tools.output import clean
 
-__all__ = ["DECISIONS", "ask_person", "read_decision"]
+__all__ = ["DECISIONS", "ApprovalFailedError", "ask_person", "needs_person", "read_decision"]
 
 DECISIONS: Final = (
     '{"decision": "approve"}, {"decision": "edit", "arguments": {…}}, '
     '{"decision": "reject", "reason": "…"}'
 )
 """What a person may answer."""
+
+
+class ApprovalFailedError(Exception):
+    """The caller's `approve` raised. The text is for the model."""
+
+
+def needs_person(call: ToolCall, context: StageContext) -> bool:
+    """Whether a person must agree to `call`, as the caller's `approve` says.
+
+    Raises ApprovalFailedError where it raises: the call must not run unseen, and its turn is not
+    lost for it.
+    """
+    try:
+        return context.deps.approve(call)
+    except GraphBubbleUp:
+        raise
+    except Exception as exc:
+        log_failure(f"`approve` failed for a call of {call.name}", exc)
+        raise ApprovalFailedError(
+            f"Not run: `approve` failed, so nobody knows whether a person must agree to this call. "
+            f"{describe_error(exc)}"
+        ) from exc
 
 
 def ask_person(task: ToolTask, arguments: JsonObject, context: StageContext) -> ApprovalDecided:

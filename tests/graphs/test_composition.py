@@ -19,9 +19,10 @@ from pydantic import BaseModel
 
 from tests.turns import Run, ask, both_ways, result_of, told, turn_on
 from turngraph.billing import Ledger
-from turngraph.graphs import TurnGraph
+from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.reply import ToolCall
 from turngraph.state.result import Charge, TurnResult
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
@@ -233,6 +234,43 @@ def test_a_decision_nobody_offered_is_asked_for_again(run: Run, wrong: Any) -> N
         assert len(model.requests) == 1
         out = run(turn, Command(resume={"decision": "approve"}), THREAD)
     assert told(out) == ["Oslo: rain"]
+
+
+@both_ways
+@pytest.mark.parametrize("steps", ["auto", "one", "each"])
+def test_a_call_for_which_approve_raises_is_not_run(
+    run: Run, steps: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a tool that raises, it costs its call and not its turn; and nothing runs unseen."""
+
+    def approve(call: ToolCall) -> bool:
+        if "Rome" in call.arguments:
+            raise KeyError("nobody is on duty")
+        return False
+
+    calls = Call(*[("weather", {"city": city}) for city in ("Oslo", "Rome")])
+    with ScriptedModel([calls, Say("Done.")]) as model:
+        turn = turn_on(
+            model, tools=[weather], approve=approve, steps=steps, checkpointer=InMemorySaver()
+        )
+        out = run(turn, ask("Weather?"), THREAD)
+    ran, refused = out["result"].tool_runs
+    assert (ran.status, ran.content) == ("ok", "Oslo: rain")
+    assert refused.status == "rejected"
+    assert "Not run: `approve` failed" in refused.content
+    assert "KeyError: 'nobody is on duty'" in refused.content
+    assert (out["result"].status, out["messages"][-1].text) == ("completed", "Done.")
+    assert "`approve` failed for a call of weather" in caplog.text
+
+
+def test_an_async_approve_is_refused() -> None:
+    """Its coroutine would be taken for yes, and every call would wait for a person."""
+
+    async def approve(call: ToolCall) -> bool:
+        return False
+
+    with pytest.raises(TurnConfigurationError, match="`approve` is an async function"):
+        chat_turn("scripted", tools=[weather], approve=approve)  # type: ignore[arg-type]
 
 
 @both_ways
