@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.messages import AnyMessage, ToolMessage
 from langgraph.types import Overwrite
 
+from turngraph.interfaces.stepper.engine.call_names import call_name
 from turngraph.interfaces.stepper.engine.differences import diff_states, merge_edits
 from turngraph.interfaces.stepper.engine.steps import Step, listed
 from turngraph.interfaces.stepper.engine.task_controller import Override, Task, TaskKey
@@ -145,7 +146,7 @@ def _edited_on(step: Step, changed: Mapping[str, Any]) -> dict[TaskKey, Override
 def _edit_tool(
     step: Step,
     tool: str,
-    state: Mapping[str, object],
+    state: Mapping[str, Any],
     arguments: Mapping[str, Any] | str | None,
     result: str | None,
 ) -> Edit:
@@ -153,19 +154,20 @@ def _edit_tool(
     if (arguments is None) == (result is None):
         raise TurnValueError("Give either `arguments` or `result`.")
     task = next((task for task in step.open_tasks if _is_call_of(task, tool)), None)
+    name = tool if task is None or task.call is None else call_name(step, state, task.call.id)
     if task is not None and arguments is not None:
         call = _call_with(task, arguments)
         if _has_same_arguments(call, _as_given(task).input["call"]):
-            label = f"took the edit of {tool} back"
+            label = f"took the edit of {name} back"
             return Edit(label, overrides={task.key: Override()})
         override = Override(input={"call": call})
-        return Edit(f"edited the arguments of {tool}", overrides={task.key: override})
+        return Edit(f"edited the arguments of {name}", overrides={task.key: override})
     if task is not None:
         assert result is not None, "one of the two is given"
         # Arguments that were edited before stay: they stand beside the result.
         earlier = step.overrides.get(task.key, Override())
         override = Override(earlier.input, _tool_output(task, result))
-        return Edit(f"answered for {tool}", overrides={task.key: override})
+        return Edit(f"answered for {name}", overrides={task.key: override})
     if result is None:
         raise TurnInvocationError(f"`{tool}` is not about to run here: go back to before it ran.")
     # The state does not hold the output of a task while its siblings are still to run.
@@ -192,7 +194,8 @@ def _edit_result(step: Step, tool: str, state: Mapping[str, Any], result: str) -
     changed = [run.model_copy(update={"content": result}) if run is edited else run for run in runs]
     # The reducer of `tool_runs` appends, so the list is overwritten as a whole.
     values = {"messages": messages, "tool_runs": Overwrite(changed)}
-    return Edit(f"edited the result of {tool}", step.namespace, values)
+    name = call_name(step, state, edited.call_id)
+    return Edit(f"edited the result of {name}", step.namespace, values)
 
 
 def _tool_output(task: Task, result: str) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Step:
         """Returns the same line, with other names of the tasks."""
         ran = self.label or listed(_ran(run, name_of) for run in self.runs) or self._began(name_of)
         if self.error is not None:
-            return f"{self.number}: {ran} failed: {type(self.error).__name__}"
+            return f"{self.number}: {self._failed(ran, name_of)}"
         if self.waiting:
             return f"{self.number}: {ran}, waiting for an answer"
         ahead = (
@@ -122,6 +122,16 @@ class Step:
             for task in self.pending
         )
         return f"{self.number}: {ran} → {listed(ahead) or 'finished'}"
+
+    def _failed(self, ran: str, name_of: Callable[[Task], str]) -> str:
+        """What failed and with which error; then what ran beside it and did not fail."""
+        kind = type(self.error).__name__
+        failed = [run for run in self.runs if run.error is not None]
+        if self.label or not failed:  # a stored error does not say whose it is
+            return f"{ran} failed: {kind}"
+        text = f"{listed(_ran(run, name_of) for run in failed)} failed: {kind}"
+        done = listed(_ran(run, name_of) for run in self.runs if run.error is None)
+        return f"{text} ({done} done)" if done else text
 
     def _began(self, name_of: Callable[[Task], str]) -> str:
         """What a step has done in which no task has ended."""

@@ -5,6 +5,7 @@ markup.
 """
 
 import re
+from collections.abc import Container, Sequence
 from html import escape
 from typing import Final
 
@@ -26,6 +27,8 @@ _OPEN_PANES: Final = (
 )
 """The panes that are open at first."""
 
+_NAMES: Final = ("tool", "task")
+"""The columns that hold names, beside the first one."""
 _PART: Final = re.compile(r"[._/\]](?=.)")
 """Where the name of a value may break: between its parts."""
 
@@ -111,7 +114,8 @@ def _content(pane: Pane) -> str:
     if not pane.rows:
         return f"<pre>{escape(pane.text)}</pre>"
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in pane.head)
-    rows = "".join(f"<tr{_row_mark(row[0])}>{_cells(*row)}</tr>" for row in pane.rows)
+    names = {place for place, cell in enumerate(pane.head) if place == 0 or cell in _NAMES}
+    rows = "".join(f"<tr{_row_mark(row[0])}>{_cells(row, names)}</tr>" for row in pane.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
@@ -119,10 +123,18 @@ def _row_mark(first: str) -> str:
     return ' data-mark="failed"' if first.startswith(SIGNS["failed"]) else ""
 
 
-def _cells(first: str, *others: str) -> str:
-    cells = "".join(f"<td>{escape(cell)}</td>" for cell in others)
-    name = _PART.sub(r"\g<0><wbr>", escape(first))
-    return f'<th scope="row"><span class="ts-name">{name}</span></th>{cells}'
+def _cells(row: Sequence[str], names: Container[int]) -> str:
+    first, *others = (
+        _name(cell) if place in names else escape(cell) for place, cell in enumerate(row)
+    )
+    cells = "".join(f"<td>{cell}</td>" for cell in others)
+    return f'<th scope="row">{first}</th>{cells}'
+
+
+def _name(cell: str) -> str:
+    """A name, which does not break inside of a word as other texts do."""
+    parts = _PART.sub(r"\g<0><wbr>", escape(cell))
+    return f'<span class="ts-name">{parts}</span>'
 
 
 def _current(step: Step, now: Step) -> str:

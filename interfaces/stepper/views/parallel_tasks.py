@@ -1,9 +1,10 @@
 """Tells parallel tasks apart: what each was given, how it stands, and what came of it."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.stepper.engine.namespaces import is_within
@@ -11,7 +12,7 @@ from turngraph.interfaces.stepper.engine.problems import problem_of_run, updates
 from turngraph.interfaces.stepper.engine.step_texts import sort_key
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Task, TaskKey, TaskRun
-from turngraph.interfaces.stepper.views.questions import question_text
+from turngraph.interfaces.stepper.views.questions import call_text, question_text
 from turngraph.state.result import TurnResult
 
 __all__ = ["ParallelTask", "parallel_tasks"]
@@ -101,8 +102,9 @@ def _answers(output: object) -> Iterator[Any]:
         if isinstance(values.get("result"), TurnResult):
             yield values["result"].answer
         messages = values.get("messages")
-        if isinstance(messages, list) and messages and isinstance(messages[-1], AIMessage):
-            yield messages[-1].text
+        said = messages[-1] if isinstance(messages, list) and messages else messages
+        if isinstance(said, AIMessage | ToolMessage):
+            yield said.text
     for values in updates:
         yield {name: value for name, value in values.items() if name != "messages"}
 
@@ -113,4 +115,19 @@ def _name(task: Task, tasks: Sequence[Task]) -> str:
 
 
 def _given(task: Task) -> object:
-    return task.input if task.path[:1] == ("__pregel_push",) else ""
+    if task.path[:1] != ("__pregel_push",):
+        return ""
+    calls = _tool_calls(task.input)
+    if not calls:
+        return task.input
+    texts = (json.dumps(each["args"], ensure_ascii=False, default=str) for each in calls)
+    return " ".join(call_text(each["name"], text) for each, text in zip(calls, texts, strict=True))
+
+
+def _tool_calls(given: object) -> list[ToolCall]:
+    """The calls that LangGraph's own `ToolNode` was sent, in either of its forms."""
+    if isinstance(given, Mapping):
+        given = [given.get("tool_call")]
+    calls = given if isinstance(given, list) else []
+    are_calls = all(isinstance(each, dict) and each.get("type") == "tool_call" for each in calls)
+    return calls if are_calls else []

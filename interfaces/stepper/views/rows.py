@@ -1,9 +1,8 @@
 """Rows of the panes that list tool calls and charges."""
 
-from collections import Counter
-
 from turngraph.drawing.marks import SIGNS
 from turngraph.interfaces.plain_text import money
+from turngraph.interfaces.stepper.engine.call_names import numbered
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Task
@@ -20,14 +19,8 @@ def tool_rows(stepper: Stepper) -> list[tuple[str, ...]]:
     A tool that is called several times has the numbers of its calls: `weather 2`.
     """
     rows = _unnumbered_rows(stepper)
-    names = [name for _, name, *_ in rows]
-    numbers = Counter[str]()
-    numbered: list[tuple[str, ...]] = []
-    for status, name, *others in rows:
-        numbers[name] += 1
-        shown = f"{name} {numbers[name]}" if names.count(name) > 1 else name
-        numbered.append((status, shown, *others))
-    return numbered
+    names = numbered([name for _, name, *_ in rows])
+    return [(status, name, *others) for (status, _, *others), name in zip(rows, names, strict=True)]
 
 
 def _unnumbered_rows(stepper: Stepper) -> list[tuple[str, ...]]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.stepper.engine.call_names import numbered
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
@@ -170,19 +171,19 @@ def _move_name(move: str) -> str:
 
 
 def _editable_calls(stepper: Stepper) -> list[JsonObject]:
-    """The tool calls whose arguments can be edited, then those whose result can."""
+    """The tool calls whose arguments can be edited, then those whose result can.
+
+    Each has the name that it has in the pane, where those that ran stand first.
+    """
     pending = [task.call for task in stepper.now.open_tasks if task.call is not None]
     runs = stepper.state.get("tool_runs") or []
-    return [
-        *(
-            {"id": call.id, "name": call.name, "arguments": call.arguments, "result": None}
-            for call in pending
-        ),
-        *(
-            {"id": run.call_id, "name": run.name, "arguments": None, "result": run.content}
-            for run in runs
-        ),
+    calls: list[JsonObject] = [
+        *({"id": run.call_id, "arguments": None, "result": run.content} for run in runs),
+        *({"id": call.id, "arguments": call.arguments, "result": None} for call in pending),
     ]
+    names = numbered([each.name for each in (*runs, *pending)])
+    named = [{**call, "name": printable(name)} for call, name in zip(calls, names, strict=True)]
+    return named[len(runs) :] + named[: len(runs)]
 
 
 def _questions(stepper: Stepper) -> list[JsonObject]:

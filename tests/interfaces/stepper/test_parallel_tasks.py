@@ -3,13 +3,16 @@
 from operator import add
 from typing import Annotated, Any, TypedDict
 
+from langchain.agents import create_agent
+from langchain_openai import ChatOpenAI
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send, interrupt
+from pydantic import SecretStr
 
 from tests.interfaces.stepper.test_stepper import OSLO, ROME, weather
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.views.panes import headline, pane_of
+from turngraph.interfaces.stepper.views.panes import headline, pane_of, step_now
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
 
@@ -131,6 +134,26 @@ def test_a_task_that_failed_says_why_and_how_many_did() -> None:
         assert pane_of(stepper, "tasks").note == "1 of 3 failed"
 
 
+def test_the_timeline_says_which_of_the_parallel_tasks_failed() -> None:
+    """Those that ran beside it did not fail with it."""
+    with TurnStepper(spread(say), {"words": ["a", "fail", "c"]}) as stepper:
+        stepper.step()
+        assert step_now(stepper) == "1: each 2 failed: LookupError (each 1, each 3 done)"
+
+
+def test_the_tasks_of_langgraph_s_own_agent_are_calls_and_their_results() -> None:
+    """In words, as those of a turn: `create_agent` gives each call a task of its own."""
+    with ScriptedModel([Call(OSLO, ROME), Say("Rain.")]) as model:
+        chat = ChatOpenAI(model="gpt-4o-mini", base_url=model.base_url, api_key=SecretStr("none"))
+        with TurnStepper(create_agent(chat, tools=[weather]), ask("?")) as stepper:
+            stepper.run_until("tools")
+            stepper.step()
+            assert [row[2:] for row in pane_of(stepper, "tasks").rows] == [
+                ('weather({"city": "Oslo"})', "Oslo: rain"),
+                ('weather({"city": "Rome"})', "Rome: rain"),
+            ]
+
+
 def test_subgraphs_say_where_they_are() -> None:
     """And their answer when they are done."""
     inner = StateGraph(Words).add_node("say", say).add_edge(START, "say").compile()
@@ -168,3 +191,7 @@ def test_calls_of_the_same_tool_are_numbered() -> None:
         stepper.run()
         assert [row[1] for row in pane_of(stepper, "tools").rows] == ["weather 1", "weather 2"]
         assert pane_of(stepper, "tasks").is_empty
+        names = [each["name"] for each in widget_view(stepper)["calls"]]
+        assert names == ["weather 1", "weather 2"], "the forms are called as the rows are"
+        stepper.edit(tool=stepper.state["tool_runs"][1].call_id, result="hail")
+        assert "edited the result of weather 2" in step_now(stepper)

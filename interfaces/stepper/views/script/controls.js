@@ -74,7 +74,7 @@ function callForm({ id, name, arguments: given, result }, isNext, send) {
     field(key, "arguments", given, false, ["Change the arguments", "edit_arguments", (area) =>
       send("edit_arguments", { tool: id, value: area.value, field: key }), "Step then calls the tool with them."]),
     ofResult("or a result, without running it", "", "Use this result, do not run it", "Step then tells the model this. The tool does not run.")];
-  return foldout(`edit ${id}`, `${ran ? "edit the result" : "edit the call"}: ${name} (${id})`, !ran && isNext, fields);
+  return foldout(`edit ${id}`, `${ran ? "edit the result" : "edit the call"}: ${name}`, !ran && isNext, fields);
 }
 
 function questionForm(question, oneOfMany, send) {

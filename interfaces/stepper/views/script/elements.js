@@ -33,12 +33,13 @@ export function field(key, label, value, tall, ...buttons) {
 export const foldout = (key, title, open, ...children) =>
   make("details", { open, "data-key": key }, make("summary", {}, title), make("div", {}, ...children));
 
-// A name such as `request.extra_body[0]`, which breaks between its parts and not inside a word.
+// A name such as `request.extra_body.user`, which breaks between its parts and not inside a word.
 const breakable = (name) => make("span", { className: "ts-name" },
   name.split(/(?<=[._/\]])/).flatMap((part, n) => n ? [make("wbr"), part] : [part]));
 
 export function table(pane) {
-  const cells = (row) => row.map((cell, n) => n ? make("td", {}, cell) : make("th", { scope: "row" }, breakable(cell)));
+  const isName = (n) => ["tool", "task"].includes(pane.head[n]);
+  const cells = (row) => row.map((cell, n) => n ? make("td", {}, isName(n) ? breakable(cell) : cell) : make("th", { scope: "row" }, breakable(cell)));
   return make("table", {},
     make("thead", {}, make("tr", {}, pane.head.map((cell) => make("th", { scope: "col" }, cell)))),
     make("tbody", {}, pane.rows.map((row) => make("tr", { "data-mark": row[0].startsWith("✗") ? "failed" : undefined }, cells(row)))));
