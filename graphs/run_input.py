@@ -11,7 +11,15 @@ from langgraph.graph import START
 from langgraph.types import Command, Send, StateUpdate
 from pydantic import BaseModel
 
-from turngraph.state.argument_kinds import Kind, check_kinds, has_text_keys, is_a, one_or_list
+from turngraph.state.argument_kinds import (
+    Kind,
+    check_kinds,
+    has_text_keys,
+    is_a,
+    is_text,
+    one_or_list,
+    or_none,
+)
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.message_checks import check_storable
@@ -38,6 +46,12 @@ NOTHING_TO_RESUME: Final = (
 )
 _RESUME: Final = Kind(has_text_keys, "an answer, or an object with the answer to each question")
 _GOTO: Final = Kind(one_or_list(is_a(str, Send)), "the name of a node, a `Send` or a list of these")
+_AS_INPUT: Final = "__input__"
+"""The node as which `update_state` writes what `invoke` would be given. A test pins it."""
+_NAMES_OF_UPDATE: Final = {
+    "as_node": Kind(or_none(is_text), "the name of a node"),
+    "task_id": Kind(or_none(is_text), "the id of a task"),
+}
 _INPUT_KEYS: Final = TurnInput.__annotations__.keys()
 _IN_PARENT: Final = "__pregel_task_id"
 """LangGraph puts this key into the configuration of a graph that runs as a node of another; a test
@@ -99,14 +113,24 @@ def checked_updates(
 
 
 def _checked_update(update: StateUpdate, begins: bool) -> StateUpdate:
-    if update.values is None:
+    given = {"as_node": update.as_node, "task_id": update.task_id}
+    check_kinds(_NAMES_OF_UPDATE, given, TurnInvocationError)
+    if update.values is None and update.as_node != _AS_INPUT:
         return update
-    values = check_update(update.values)
-    is_input = update.as_node == START or (begins and update.as_node is None)
+    values = check_update(update.values or {})
+    is_input = update.as_node in (START, _AS_INPUT) or (begins and update.as_node is None)
+    if update.as_node == _AS_INPUT and "messages" not in values:
+        raise TurnInvocationError(
+            f"An update with `as_node={_AS_INPUT!r}` is the input of a turn, and this one has no "
+            "`messages`. Give some, or leave `as_node` out."
+        )
     if is_input and "messages" in values:
         # `invoke(None)` then runs a turn. It is none that the thread already had.
         values = {"turn_id": uuid.uuid4().hex, "settings": None, **values}
-    return update._replace(values=values)
+    # As `__input__` LangGraph keeps the values for the first step, and nobody could tell before it
+    # which turn they begin.
+    as_node = START if update.as_node == _AS_INPUT else update.as_node
+    return update._replace(values=values, as_node=as_node)
 
 
 def keys_of_turn(input: object, config: RunnableConfig | None) -> Any:

@@ -334,18 +334,18 @@ async def test_messages_written_into_an_empty_thread_are_an_input(
     )
     thread: RunnableConfig = {"configurable": {"thread_id": "t"}}
     results = []
-    for node in (None, "__start__"):
+    for node in (None, "__start__", "__input__"):
         if is_async:
             await turn.aupdate_state(thread, ask("Hi"), as_node=node)
             results.append((await turn.ainvoke(None, thread))["result"])
         else:
             turn.update_state(thread, ask("Hi"), as_node=node)
             results.append(turn.invoke(None, thread)["result"])
-    assert [result.status for result in results] == ["completed"] * 2
-    assert len({result.turn_id for result in results}) == 2
-    assert len(turn.get_state(thread).values["messages"]) == 4
+    assert [result.status for result in results] == ["completed"] * 3
+    assert len({result.turn_id for result in results}) == 3
+    assert len(turn.get_state(thread).values["messages"]) == 6
     if turn.ledger is not None:
-        assert len(turn.ledger.spending("turn")) == 2
+        assert len(turn.ledger.spending("turn")) == 3
         assert turn.ledger.verify() == []
 
 
@@ -374,3 +374,24 @@ def test_settings_that_cannot_be_kept_are_refused(settings: dict[str, Any]) -> N
         turn = chat_turn("scripted", checkpointer=InMemorySaver(), ledger=ledger)
         with pytest.raises(TurnValueError, match="`settings"):
             turn.invoke(ask("Hi", settings=settings), {"configurable": {"thread_id": "t"}})
+
+
+def test_an_input_may_be_written_into_an_empty_thread_as_langgraph_calls_it() -> None:
+    """The refusal said that the first stage needs a `turn_id`, which nobody gives."""
+    turn = chat_turn("scripted", checkpointer=InMemorySaver())
+    thread: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    turn.update_state(thread, ask("Hi"), as_node="__input__")
+    assert turn.invoke(None, thread)["result"].ok
+    for values in (None, {}, {"settings": None}):
+        with pytest.raises(TurnInvocationError, match=r"is the input of a turn.*no `messages`"):
+            turn.update_state(thread, values, as_node="__input__")
+
+
+@pytest.mark.parametrize("name", [5, ["call_llm"], {}, b"call_llm", "\ud800"])
+def test_an_update_as_what_is_no_name_is_refused(name: Any) -> None:
+    turn = chat_turn("scripted", checkpointer=InMemorySaver())
+    thread: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    with pytest.raises(TurnInvocationError, match=r"`as_node` is .*the name of a node"):
+        turn.update_state(thread, ask("Hi"), as_node=name)
+    with pytest.raises(TurnInvocationError, match="`task_id` is "):
+        turn.update_state(thread, ask("Hi"), as_node="__start__", task_id=name)
