@@ -23,6 +23,8 @@ def problem_of_run(run: TaskRun) -> str:
     A stage of a turn reports a failed call, budget or limit in what it returns, and a tool in its
     record or message. Only other nodes raise.
     """
+    if run.was_stopped:
+        return ""
     if run.error is not None:
         return raised_text(run.error)
     if run.task.is_graph or run.task.runs_whole:

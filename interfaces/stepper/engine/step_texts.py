@@ -43,6 +43,10 @@ class TaskNames:
         path = task.name.rpartition("/")[0] if outer is None else self.of(outer)
         return f"{path}/{own}" if path else own
 
+    def graph_of(self, task: Task) -> str:
+        """Returns the name of the task whose graph a task runs in: `joke 2`; empty if none does."""
+        return self.of(task).rpartition("/")[0]
+
 
 def sort_key(task: Task) -> tuple[str, str]:
     """Sorts by LangGraph's path, in which a number counts the tasks that were sent."""

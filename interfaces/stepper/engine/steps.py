@@ -75,10 +75,23 @@ class Step:
         return tuple(task.name for task in self.pending)
 
     @property
+    def failed_tasks(self) -> tuple[Task, ...]:
+        """The tasks that raised the error and run again; others may be next beside them."""
+        if self.error is None:
+            return ()
+        keys = {run.task.key for run in self.runs if run.failed}
+        # A stored error does not say which task raised it.
+        return tuple(task for task in self.pending if not keys or task.key in keys)
+
+    @property
+    def focus(self) -> Task | None:
+        """The task that a person looks at: one that failed, or else the first one that is open."""
+        return next(iter((*self.failed_tasks, *self.open_tasks)), None)
+
+    @property
     def namespace(self) -> str:
         """The namespace of the graph that goes on; empty for the outermost one and at the end."""
-        tasks = self.open_tasks
-        return tasks[0].namespace if tasks else ""
+        return "" if self.focus is None else self.focus.namespace
 
     @property
     def ran(self) -> tuple[str, ...]:
@@ -126,12 +139,15 @@ class Step:
     def _failed(self, ran: str, name_of: Callable[[Task], str]) -> str:
         """What failed and with which error; then what ran beside it and did not fail."""
         kind = type(self.error).__name__
-        failed = [run for run in self.runs if run.error is not None]
-        if self.label or not failed:  # a stored error does not say whose it is
-            return f"{ran} failed: {kind}"
-        text = f"{listed(_ran(run, name_of) for run in failed)} failed: {kind}"
-        done = listed(_ran(run, name_of) for run in self.runs if run.error is None)
-        return f"{text} ({done} done)" if done else text
+        if self.label or not any(run.failed for run in self.runs):
+            return f"{ran} failed: {kind}"  # a stored error does not say whose it is
+        outcomes: dict[str, list[str]] = {"failed": [], "done": [], "stopped": []}
+        for run in self.runs:
+            outcome = "failed" if run.failed else "stopped" if run.was_stopped else "done"
+            outcomes[outcome].append(_ran(run, name_of))
+        failed = listed(outcomes.pop("failed"))
+        others = ", ".join(f"{listed(names)} {how}" for how, names in outcomes.items() if names)
+        return f"{failed} failed: {kind}" + (f" ({others})" if others else "")
 
     def _began(self, name_of: Callable[[Task], str]) -> str:
         """What a step has done in which no task has ended."""

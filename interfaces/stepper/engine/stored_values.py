@@ -5,6 +5,7 @@ A plain value stands as it is. A tuple is `{"t": […]}`, a mapping `{"m": [[key
 error `{"e": [class, text]}`, and any other value `{"o": number}`: a number of the table of objects.
 """
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -115,6 +116,8 @@ class ValueReader:
             return {self.read(key): self.read(item) for key, item in content}
         if kind == "e":
             name, text = content
+            if name == asyncio.CancelledError.__name__:  # a stopped task has not failed
+                return asyncio.CancelledError(str(text))
             return type(str(name), (RuntimeError,), {})(str(text))
         if kind != "o" or content < 0:
             raise ValueError(f"{kind!r} {content!r} is no value")

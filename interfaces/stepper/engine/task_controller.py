@@ -5,6 +5,7 @@ LangGraph's own breakpoints stop before or after a subgraph but never inside, an
 together.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.pregel import Pregel
 from langgraph.types import Interrupt
 
-from turngraph.interfaces.stepper.engine.namespaces import readable_path
+from turngraph.interfaces.stepper.engine.namespaces import is_within, readable_path
 from turngraph.interfaces.user_graphs.node_exits import without_exit
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.reply import ToolCall
@@ -105,6 +106,16 @@ class TaskRun:
     overridden: bool = False
     """True if a person wrote the output and the task did not run."""
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether LangGraph has cancelled it half way, because a task beside it failed."""
+        return isinstance(self.error, asyncio.CancelledError)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it raised an error of its own."""
+        return self.error is not None and not self.was_stopped
+
 
 @dataclass(frozen=True, eq=False)
 class WaitingTask:
@@ -175,14 +186,24 @@ class TaskController:
         except GraphBubbleUp:  # no failure: a command for the graph around this one
             raise
         except BaseException as exc:
-            # The same error comes by once for each graph around the task that raised it.
-            if not any(run.error is exc for run in self.runs):
+            if not self._is_recorded(exc, task):
                 seconds = time.perf_counter() - clock
                 self.runs.append(TaskRun(task, None, exc, started_at, seconds))
                 self.failed.append(task)
             raise
         self.runs.append(TaskRun(task, output, None, started_at, time.perf_counter() - clock))
         return output
+
+    def _is_recorded(self, error: BaseException, task: Task) -> bool:
+        """Whether an error of a task inside is on its way out through the graph of `task`.
+
+        It is the same error, except for a cancellation.
+        """
+        return any(
+            run.error is error
+            or (run.was_stopped and is_within(run.task.namespace, task.own_namespace))
+            for run in self.runs
+        )
 
 
 class _ControlledNode(Runnable[Any, Any]):

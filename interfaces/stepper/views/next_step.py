@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
-from turngraph.interfaces.stepper.engine.steps import listed
+from turngraph.interfaces.stepper.engine.steps import Step, listed
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
 from turngraph.interfaces.stepper.views.model_calls import model_calls
 from turngraph.interfaces.stepper.views.status import calls_model_next, turn_mark
@@ -36,7 +36,7 @@ def next_step(stepper: Stepper) -> NextStep:
         return NextStep("back", _at_the_end(stepper))
     nodes = f"`{listed(now.nodes)}`"
     if now.failed:
-        return NextStep("step", f"{nodes} failed. Step runs it again, as it is or as you edit it.")
+        return NextStep("step", _after_a_failure(now))
     if calls_model_next(now):
         is_edited = any("request" in task.before_edit for task in now.pending)
         if is_edited:
@@ -61,6 +61,14 @@ def next_step(stepper: Stepper) -> NextStep:
             until,
         )
     return NextStep("step", f"Step runs {nodes}. Run goes on to the end.")
+
+
+def _after_a_failure(now: Step) -> str:
+    failed = now.failed_tasks
+    others = listed(task.name for task in now.pending if task not in failed)
+    also = f" and goes on with `{others}`" if others else ""
+    names = listed(task.name for task in failed)
+    return f"`{names}` failed. Step runs it again{also}, as it is or as you edit it."
 
 
 def _at_the_end(stepper: Stepper) -> str:

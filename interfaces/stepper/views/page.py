@@ -16,7 +16,7 @@ from turngraph.interfaces.stepper.engine.namespaces import readable_path
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Graph, graphs_in
-from turngraph.interfaces.stepper.views.panes import Pane, headline, panes_of
+from turngraph.interfaces.stepper.views.panes import Pane, graph_name, headline, panes_of
 from turngraph.interfaces.stepper.views.status import node_statuses, shown_steps, turn_mark
 from turngraph.interfaces.stepper.views.style import CSS
 
@@ -82,8 +82,8 @@ def page(stepper: Stepper) -> str:
         f"{SIGNS[mark]} {escape(printable(text))}</li>"
         for step, (mark, text) in zip(stepper.timeline, shown_steps(stepper.timeline), strict=True)
     )
-    path = graph_path(stepper)
-    inside = f"<p>in {escape(path)}</p>" if path else ""
+    name = graph_name(stepper)
+    inside = f"<p>in {escape(name)}</p>" if name else ""
     return (
         f'<div class="turnstepper" role="region" aria-label="Turn stepper"><style>{CSS}</style>'
         f'<p class="ts-headline" data-mark="{turn_mark(stepper)}">'

@@ -38,7 +38,7 @@ from turngraph.interfaces.stepper.views.status import (
     turn_mark,
 )
 
-__all__ = ["PANES", "Pane", "headline", "pane_of", "panes_of", "step_now"]
+__all__ = ["PANES", "Pane", "graph_name", "headline", "pane_of", "panes_of", "step_now"]
 
 _MAX_MESSAGES: Final = 30
 
@@ -81,6 +81,12 @@ def headline(stepper: Stepper, *, sign: bool = False) -> str:
     if sign:
         return f"{SIGNS[turn_mark(stepper)]} {headline(stepper)}"
     return printable(f"{stepper.name} · step {step_now(stepper)} · {money(stepper.cost)}")
+
+
+def graph_name(stepper: Stepper) -> str:
+    """Returns the name of the task whose graph is shown: `joke 2`; empty for the outermost one."""
+    focus = stepper.now.focus
+    return "" if focus is None else printable(TaskNames(stepper.steps_so_far).graph_of(focus))
 
 
 def step_now(stepper: Stepper) -> str:
@@ -151,7 +157,9 @@ def _state(stepper: Stepper) -> Pane:
         rows.append((str(name), value_text(value)))
         if name == "request" and (edits := _pending_edits(stepper)):
             rows.append(("request, this call only", "\n".join(map(str, edits))))
-    return table(("name", "value"), rows, "{}: {}", unit="value")
+    graph = graph_name(stepper)
+    note = counted(len(rows), "value") + (f" of {graph}" if graph else "")
+    return table(("name", "value"), rows, "{}: {}", note=note if rows else "")
 
 
 def _pending_edits(stepper: Stepper) -> Differences:
@@ -186,7 +194,7 @@ def _changes(stepper: Stepper, before: Step, now: Step) -> Iterator[tuple[str, A
     spaces = list(ran) or ([] if now.kind == "step" else [now.namespace])
     names = TaskNames(stepper.steps_so_far) if len(spaces) > 1 else None
     for space in spaces:
-        graph = names.of(ran[space]).rpartition("/")[0] if names else ""
+        graph = names.graph_of(ran[space]) if names else ""
         old, new = (stepper.state_at(step, space) for step in (before, now))
         for change in diff_states(old, new):
             path = f"{graph}: {change.path}" if graph else change.path

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 
@@ -17,6 +17,7 @@ from turngraph.state.result import TurnResult
 
 __all__ = ["ParallelTask", "parallel_tasks"]
 
+_STOPPED: Final = "stopped half way, because a task beside it failed; it runs again"
 _Group = dict[TaskKey, tuple[Task, TaskRun | None]]
 
 
@@ -88,11 +89,13 @@ def _told(task: Task, run: TaskRun | None, name: str, now: Step) -> ParallelTask
     ]
     if asked:
         return ParallelTask(name, "waiting", "", _given(task), "\n".join(map(question_text, asked)))
-    raised = [each for each in now.runs if each.error is not None and each.task in inside]
+    keys = {each.key for each in inside}
+    raised = [each for each in now.runs if each.failed and each.task.key in keys]
     if raised:
         return ParallelTask(name, "failed", "", _given(task), problem_of_run(raised[0]))
     nodes = ", ".join(each.node for each in inside if each.key != task.key)
-    return ParallelTask(name, "next", nodes, _given(task), "")
+    stopped = any(each.was_stopped and each.task.key in keys for each in now.runs)
+    return ParallelTask(name, "next", nodes, _given(task), _STOPPED if stopped else "")
 
 
 def _answers(output: object) -> Iterator[Any]:

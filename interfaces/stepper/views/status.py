@@ -3,7 +3,7 @@ done, and what stands where an answer would stand.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.graph import END
@@ -15,7 +15,7 @@ from turngraph.interfaces.stepper.engine.problems import problem_of_run
 from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.engine.task_controller import Task
+from turngraph.interfaces.stepper.engine.task_controller import Task, TaskKey
 from turngraph.interfaces.stepper.views.model_calls import model_calls
 from turngraph.interfaces.stepper.views.questions import call_text, question_text
 from turngraph.state.result import Attempt
@@ -136,16 +136,18 @@ def node_statuses(stepper: Stepper, under_way: Mark = "next") -> dict[str, NodeS
         under_way: the mark of what runs next: `running` or `retrying` while a move is under way.
     """
     now, namespace = stepper.now, stepper.now.namespace
-    latest: dict[str, tuple[object, list[str]]] = {}
+    latest: dict[str, tuple[object, dict[TaskKey, str]]] = {}
     for run in (run for step in stepper.steps_so_far for run in step.runs):
         if (place := _place(run.task, namespace)) is None:
             continue
         node, superstep = place
         if node not in latest or latest[node][0] != superstep:
-            latest[node] = (superstep, [])
-        latest[node][1].append(problem_of_run(run))
-    statuses = {node: _ran(problems) for node, (_, problems) in latest.items()}
-    for task, mark in _open_marks(now, under_way):
+            latest[node] = (superstep, {})
+        # A task that failed may have run again.
+        latest[node][1][run.task.key] = problem_of_run(run)
+    statuses = {node: _ran(problems.values()) for node, (_, problems) in latest.items()}
+    # Of several tasks of one node, the one that failed gives the mark.
+    for task, mark in sorted(_open_marks(now, under_way), key=lambda each: each[1] == "failed"):
         if (place := _place(task, namespace)) is not None:
             node, superstep = place
             together = node in latest and latest[node][0] == superstep
@@ -170,16 +172,14 @@ def _place(task: Task, namespace: str) -> tuple[str, object] | None:
 
 
 def _open_marks(now: Step, under_way: Mark) -> Iterator[tuple[Task, Mark]]:
-    failed: Collection[Any] = {run.task.key for run in now.runs if run.error is not None}
     for task in now.pending:
-        # A stored error does not say which task raised it.
-        raised = now.failed and (task.key in failed or not failed)
+        raised = task in now.failed_tasks
         yield task, "failed" if raised and under_way == "next" else under_way
     for waiting in now.waiting:
         yield waiting.task, "waiting"
 
 
-def _ran(problems: list[str]) -> NodeStatus:
+def _ran(problems: Collection[str]) -> NodeStatus:
     failed = sum(map(bool, problems))
     if not failed:
         return NodeStatus("done")

@@ -16,8 +16,8 @@ from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
 from turngraph.interfaces.stepper.views.message_edits import editable_messages
 from turngraph.interfaces.stepper.views.model_calls import model_calls
 from turngraph.interfaces.stepper.views.next_step import next_step
-from turngraph.interfaces.stepper.views.page import graph_path, graph_svg, open_panes
-from turngraph.interfaces.stepper.views.panes import headline, panes_of
+from turngraph.interfaces.stepper.views.page import graph_svg, open_panes
+from turngraph.interfaces.stepper.views.panes import graph_name, headline, panes_of
 from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
 from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown_request
 from turngraph.interfaces.stepper.views.state_edits import state_fields
@@ -83,7 +83,7 @@ def widget_view(
             for step, (mark, _) in zip(stepper.timeline, steps, strict=True)
         ],
         "position": len(stepper.steps_so_far) - 1,
-        "graph": graph_path(stepper),
+        "graph": graph_name(stepper),
         "svg": graph_svg(stepper),
         "panes": {name: asdict(pane) for name, pane in panes_of(stepper, compared, call).items()},
         "next": next_step(stepper)._asdict(),

@@ -1,8 +1,11 @@
 """Parallel tasks are told apart: each has its name and number, its state, and its own answer."""
 
+import asyncio
 from operator import add
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+import pytest
 from langchain.agents import create_agent
 from langchain_openai import ChatOpenAI
 from langgraph.graph import START, StateGraph
@@ -13,6 +16,8 @@ from tests.interfaces.stepper.test_stepper import OSLO, ROME, weather
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.panes import headline, pane_of, step_now
+from turngraph.interfaces.stepper.views.state_edits import edit_state
+from turngraph.interfaces.stepper.views.status import NodeStatus, node_statuses, problems_of
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
 
@@ -134,11 +139,66 @@ def test_a_task_that_failed_says_why_and_how_many_did() -> None:
         assert pane_of(stepper, "tasks").note == "1 of 3 failed"
 
 
-def test_the_timeline_says_which_of_the_parallel_tasks_failed() -> None:
-    """Those that ran beside it did not fail with it."""
-    with TurnStepper(spread(say), {"words": ["a", "fail", "c"]}) as stepper:
+@pytest.mark.parametrize("inside", [False, True])
+def test_it_is_said_which_of_the_parallel_tasks_failed(inside: bool, tmp_path: Path) -> None:
+    """One beside it is done, another is stopped half way: neither has failed with it."""
+    done = asyncio.Event()
+
+    async def work(state: Words) -> dict[str, Any]:
+        word = state["word"]
+        if word == "fail":
+            await done.wait()
+            raise LookupError("no such word")
+        if word == "slow":
+            await asyncio.sleep(60 if not done.is_set() else 0)
+        done.set()
+        return {"said": [word]}
+
+    builder = StateGraph(Words, output_schema=Said).add_node("say", work).add_edge(START, "say")
+    worker: Any = builder.compile() if inside else work
+    with TurnStepper(spread(worker), {"words": ["slow", "fail", "quick"]}) as stepper:
+        for _ in range(2 if inside else 1):
+            stepper.step()
+        end = "/say" if inside else ""
+        text = f"each 2{end} failed: LookupError (each 3"
+        assert text in step_now(stepper)
+        assert f"done, each 1{end} stopped)" in step_now(stepper)
+        assert [row[:2] for row in rows(stepper)] == [
+            ("▶ at say" if inside else "▶ next", "each 1"),
+            ("✗ failed", "each 2"),
+            ("✓ done", "each 3"),
+        ]
+        assert "stopped half way" in rows(stepper)[0][2]
+        assert pane_of(stepper, "tasks").note == "1 of 3 failed"
+        assert problems_of(stepper) == ("LookupError: no such word",)
+        assert node_statuses(stepper)["say" if inside else "each"].mark == "failed"
+        stepper.save(tmp_path / "run.json")
+        with TurnStepper.open(tmp_path / "run.json", stepper.graph) as opened:
+            assert step_now(opened) == step_now(stepper)
+            assert rows(opened) == rows(stepper)
+
+
+def test_the_screen_is_about_the_task_that_failed() -> None:
+    """Its graph and its state are shown, and edited, and not those of a task that waits beside it;
+    what runs again and fails again has failed once.
+    """
+    builder = StateGraph(Words, output_schema=Said).add_node("say", say).add_node("again", say)
+    builder.add_edge(START, "say").add_edge("say", "again")
+    with TurnStepper(spread(builder.compile()), {"words": ["a", "fail"]}) as stepper:
+        for _ in range(2):
+            stepper.step()
+        view = widget_view(stepper)
+        assert view["next"]["text"] == (
+            "`each/say` failed. Step runs it again and goes on with `each/again`, as it is or as "
+            "you edit it."
+        )
+        assert view["graph"] == "each 2"
+        assert view["panes"]["state"]["note"] == "2 values of each 2"
         stepper.step()
-        assert step_now(stepper) == "1: each 2 failed: LookupError (each 1, each 3 done)"
+        assert node_statuses(stepper)["say"] == NodeStatus("failed")
+        edit_state(stepper, {"name": "word", "value": '"b"'})
+        assert stepper.run().finished
+        assert stepper.state["said"] == ["A", "A", "B", "B"]
 
 
 def test_the_tasks_of_langgraph_s_own_agent_are_calls_and_their_results() -> None:

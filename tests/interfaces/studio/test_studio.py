@@ -230,7 +230,7 @@ def test_a_graph_without_a_turn_is_stepped_into_its_parallel_subgraphs(studio: S
     walk = start(studio, "plain", {"words": ["a", "b"]})
     assert "each 1, each 2" in view(studio, walk)["headline"]
     entered = move(studio, walk, "step")
-    assert entered["graph"] == "each"
+    assert entered["graph"] == "each 1"
     one = move(studio, walk, "step_into")
     assert "step 2: each 1/shout, each 1 → each 2/shout" in one["headline"]
     assert one["steps"][1] == "1: entered each 1, each 2 → each 1/shout, each 2/shout"
