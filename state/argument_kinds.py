@@ -163,6 +163,8 @@ def shown(value: object) -> str:
     ("'one'", 'a dict')
     """
     if isinstance(value, str):
+        if not is_text(value):
+            return "a text with a zero byte or half of a character"
         is_plain = value.isprintable() and len(value) <= _SHOWN_DIGITS
     else:
         # Python does not write numbers of more than 4,300 digits.

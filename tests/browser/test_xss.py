@@ -104,7 +104,7 @@ def hostile_turn(payload: str, model: ScriptedModel) -> TurnStepper:
     """
     stepper = TurnStepper(turn_on(model, tools=[echo], system=payload), ask(payload))
     stepper.run_until("dispatch_tools")
-    stepper.fork(payload)
+    stepper.fork(payload.replace("\0", ""))  # which no name has
     stepper.breakpoints.append(Breakpoint(tool=payload, iteration=99))
     stepper.run()
     return stepper

@@ -177,7 +177,7 @@ def test_parameters_of_a_call_win_over_those_of_the_model() -> None:
         ({"extra_headers": {"X": "1"}}, "`extra_headers` cannot be given for one call"),
         ({"reasoning": {"budget": 1}}, "`reasoning` has `budget`"),
         ({"tool_choice": "nobody", "tools": [add]}, "`nobody`, which is not offered"),
-        ({"tools": [3]}, "Not a tool"),
+        ({"tools": [3]}, "A tool is 3; it must be a function"),
     ],
 )
 def test_impossible_parameters_are_refused(parameters: dict[str, Any], message: str) -> None:
