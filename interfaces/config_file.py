@@ -10,13 +10,14 @@ __all__ = ["read_config_file"]
 
 
 def read_config_file(file: Path, parse: Callable[[str], Any]) -> Any:
-    """Returns what `parse` makes of the text of `file`, which is UTF-8.
+    """Returns what `parse` makes of the text of `file`, which is UTF-8. Some editors begin it with
+    a byte order mark, which is passed over.
 
     Raises TurnConfigurationError that names the file if it cannot be read, or if `parse` refuses it
     with a ValueError, as those of JSON and TOML do.
     """
     try:
-        return parse(file.read_text("utf-8"))
+        return parse(file.read_text("utf-8-sig"))
     except OSError as exc:
         raise TurnConfigurationError(f"`{file}` cannot be read: {exc.strerror}.") from exc
     except ValueError as exc:

@@ -23,8 +23,9 @@ from turngraph.interfaces.server.config import (
 from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.logs import log_to, warnings_kept
 from turngraph.interfaces.server.metrics import MULTIPROCESS
+from turngraph.interfaces.server.passthrough.vendor import PassthroughVendor
 from turngraph.interfaces.server.served_models import build_models
-from turngraph.interfaces.server.store import open_store
+from turngraph.interfaces.server.store import check_database, open_store
 from turngraph.interfaces.server.uvicorn_server import graceful_s, run_here, say_started
 from turngraph.interfaces.server.workers import Workers
 from turngraph.state.errors import TurnConfigurationError
@@ -96,7 +97,8 @@ def checked(
     The database is not opened. Raises TurnConfigurationError that says what is wrong.
     """
     config = config_from(source, changes)
-    check_reach(config)
+    create_app(config, environ=environ)
+    check_database(config.store)
     with warnings_kept() as warnings:
         names = asyncio.run(_built(config, StoreSettings(), environ))
     models = "1 model" if len(names) == 1 else f"{len(names)} models"
@@ -110,7 +112,11 @@ async def _built(
 ) -> list[str]:
     async with open_store(store) as opened:
         models = await build_models(config, opened, Path(), environ)
-        await models.aclose()
+        try:
+            for name, settings in config.passthrough.items():
+                await PassthroughVendor(name, settings, environ).aclose()
+        finally:
+            await models.aclose()
         return list(models.models)
 
 

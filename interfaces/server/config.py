@@ -30,6 +30,8 @@ __all__ = [
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 NAME_LENGTH: Final = 200
 """How long the name of a model may be, which the database stores."""
+_LONGEST_S: Final = 365 * 86_400
+"""The longest time that can be waited for: a timer of an event loop takes no infinity."""
 _FROM_START: Final = {
     "server": ("host", "port", "workers", "turns_at_once", "queue"),
     "store": ("database", "lease_seconds"),
@@ -56,11 +58,11 @@ class ServerSettings(Frozen):
     """Turns that run at the same time in one process."""
     queue: Annotated[int, Field(ge=0)] = 256
     """Turns that wait in one process until others have ended; what comes then is refused (503)."""
-    drain_seconds: Annotated[float, Field(ge=0)] = 30.0
+    drain_seconds: Annotated[float, Field(ge=0, le=_LONGEST_S)] = 30.0
     """How long running turns may go on after SIGTERM."""
     body_bytes: Annotated[int, Field(ge=1_000)] = 20_000_000
     """The longest body of a request; a longer one is refused (413)."""
-    sweep_seconds: Annotated[float, Field(gt=0)] = 30.0
+    sweep_seconds: Annotated[float, Field(gt=0, le=_LONGEST_S)] = 30.0
     """How often calls whose cost is not known, as of clients that left, are looked up or estimated.
     """
 
@@ -81,9 +83,9 @@ class StoreSettings(Frozen):
     """An SQLAlchemy URL: `sqlite:///turns.db` or `postgresql://user@host/db`. Without one, all is
     kept in the memory of one process, and lost when it ends.
     """
-    lease_seconds: Annotated[float, Field(gt=0)] = 60.0
+    lease_seconds: Annotated[float, Field(gt=0, le=_LONGEST_S)] = 60.0
     """How long a turn of a process that was killed keeps others from going on with it."""
-    days: Annotated[float, Field(gt=0)] = 30.0
+    days: Annotated[float, Field(gt=0, le=36_500)] = 30.0
     """How long conversations and stored responses are kept."""
 
 

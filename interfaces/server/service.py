@@ -25,7 +25,7 @@ from turngraph.interfaces.server.request_rows import delete_old
 from turngraph.interfaces.server.responses.background import BackgroundResponses
 from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.signals import Signals
-from turngraph.interfaces.server.store import Store, open_store
+from turngraph.interfaces.server.store import Store, check_database, open_store
 from turngraph.interfaces.server.stored_requests import StoredRequests
 from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun, TurnRuns
 from turngraph.interfaces.server.unused_threads import note_unused, unused_among, unused_threads
@@ -132,6 +132,7 @@ class Service:
 
         Raises TurnConfigurationError if they cannot be built; nothing is changed then.
         """
+        check_database(config.store)
         models = await build_models(config, self.store, self.folder, self.environ, self.telemetry)
         try:
             self.passthrough.configure(config.passthrough)

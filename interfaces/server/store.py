@@ -16,10 +16,10 @@ from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.urls import error_text, parse_url, shown_url
 from turngraph.interfaces.server.config import StoreSettings
 from turngraph.interfaces.server.unused_threads import note_deleted
-from turngraph.state.errors import TurnConfigurationError, TurngraphError
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.private_files import create_private_file
 
-__all__ = ["IN_MEMORY", "Store", "open_store"]
+__all__ = ["IN_MEMORY", "Store", "check_database", "open_store"]
 
 IN_MEMORY: Final = "sqlite://"
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('turngraph checkpoints')) AS locked"
@@ -51,12 +51,11 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
     be opened.
     """
     url = settings.database or IN_MEMORY
+    check_database(settings)
     async with AsyncExitStack() as stack:
         _warn_of_readers(url)
         try:
             checkpointer = await _open_checkpointer(url, stack)
-        except TurngraphError:
-            raise
         except Exception as exc:  # whatever the file system or a database's driver raises
             raise LedgerUnavailableError(
                 f"The database `{shown_url(url)}` cannot be opened: {error_text(exc, url)}."
@@ -64,6 +63,21 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
         ledger = Ledger(url, lease_s=settings.lease_seconds)
         stack.push_async_callback(ledger.aclose)
         yield Store(ledger, checkpointer)
+
+
+def check_database(settings: StoreSettings) -> None:
+    """Raises TurnConfigurationError for a URL that names no database, or one of another kind. It is
+    not opened.
+    """
+    parsed = parse_url(settings.database or IN_MEMORY)
+    backend = parsed.get_backend_name()
+    has_place = parsed.database or (settings.database or IN_MEMORY) == IN_MEMORY
+    if backend == "postgresql" or (backend == "sqlite" and has_place):
+        return
+    raise TurnConfigurationError(
+        f"`store.database` names `{backend}`; use SQLite or PostgreSQL, as in "
+        "`sqlite:///turngraph.db`."
+    )
 
 
 def _warn_of_readers(url: str) -> None:
@@ -90,15 +104,10 @@ async def _open_checkpointer(url: str, stack: AsyncExitStack) -> BaseCheckpointS
 
         return InMemorySaver()
     parsed = parse_url(url)
-    backend = parsed.get_backend_name()
-    if backend == "sqlite" and parsed.database:
-        return await _open_sqlite(Path(parsed.database), stack)
-    if backend == "postgresql":
+    if parsed.get_backend_name() == "postgresql":
         return await _open_postgres(parsed.set(drivername="postgresql"), stack)
-    raise TurnConfigurationError(
-        f"`store.database` names `{backend}`; use SQLite or PostgreSQL, as in "
-        "`sqlite:///turngraph.db`."
-    )
+    assert parsed.database, "the URL was checked"
+    return await _open_sqlite(Path(parsed.database), stack)
 
 
 async def _open_sqlite(database: Path, stack: AsyncExitStack) -> BaseCheckpointSaver[Any]:

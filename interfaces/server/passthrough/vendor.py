@@ -77,4 +77,7 @@ def _config(
         fields["api_key"] = environ[variable]
     # The model stands in each request; the configuration only says where they go.
     vendor = settings.vendor or name
-    return ProviderConfig.from_model_string(f"{vendor}:passthrough", environ=environ, **fields)
+    try:
+        return ProviderConfig.from_model_string(f"{vendor}:passthrough", environ=environ, **fields)
+    except TurnConfigurationError as exc:
+        raise TurnConfigurationError(f"`passthrough.{name}`: {exc}") from exc

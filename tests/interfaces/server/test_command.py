@@ -41,6 +41,12 @@ def logs_as_before() -> Iterator[None]:
         logger.setLevel(level)
 
 
+TIMES = (
+    *(("server", "drain_seconds"), ("server", "sweep_seconds")),
+    *(("store", "lease_seconds"), ("store", "days")),
+)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -59,6 +65,15 @@ def logs_as_before() -> Iterator[None]:
         ("[models.a]\nmodel = 'scripted'\nplugins = ['gone']", "no file or folder"),
         ("[server]\nhost = '0.0.0.0'", "no database to keep API keys in"),
         ("nonsense", "cannot be read"),
+        ("[passthrough.nobody]", "`passthrough.nobody`: No vendor is called `nobody`"),
+        ("[passthrough.openai]\nkey_env = 'NOT_SET'", "the variable `NOT_SET`, which is not set"),
+        ("[store]\ndatabase = 'turns.db'", "`turns.db` is not a database URL"),
+        ("[store]\ndatabase = 'mysql://db/turns'", "use SQLite or PostgreSQL"),
+        *(
+            (f"[{table}]\n{name} = {value}", f"{table}.{name}: Input should be less than")
+            for table, name in TIMES
+            for value in ("inf", "nan", "1e300")
+        ),
     ],
 )
 def test_a_wrong_configuration_is_one_sentence(
@@ -72,6 +87,13 @@ def test_a_wrong_configuration_is_one_sentence(
     assert told in said
     assert "sk-1" not in said
     assert len(said.splitlines()) == 1
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Windows' own editor begins files with one."""
+    file = tmp_path / "turngraph.toml"
+    file.write_bytes(b"\xef\xbb\xbf[models.m]\nmodel = 'scripted'\n")
+    assert run_command(["serve", str(file), "--check"]) == 0
 
 
 NO_MESSAGES = """

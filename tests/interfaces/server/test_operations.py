@@ -17,6 +17,7 @@ import openai
 import pytest
 
 from tests.interfaces.server.serving import (
+    PlainCallers,
     Vendor,
     client,
     config_of,
@@ -31,8 +32,10 @@ from turngraph.interfaces.server.config import ServerConfig, StoreSettings
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.logs import log_to
 from turngraph.interfaces.server.served_models import ModelSet
+from turngraph.interfaces.server.service import open_service
 from turngraph.interfaces.server.turn_runs import TurnRuns
 from turngraph.scripted import Hang, Say
+from turngraph.state.errors import TurnConfigurationError
 
 ASK: Any = [{"role": "user", "content": "What is the planted question-4711?"}]
 
@@ -279,3 +282,14 @@ async def test_places_are_shared_fairly() -> None:
     await asyncio.gather(*crowd, other, return_exceptions=True)
     assert order == ["crowd", "crowd", "other", "crowd"]
     assert (admission.running, admission.waiting) == (0, 0)
+
+
+async def test_a_reload_refuses_a_database_that_no_start_could_open(vendor: Vendor) -> None:
+    """Although it would be opened at the next start alone, when nobody thinks of the change."""
+    config = config_of({"small": model_config(vendor)})
+    async with open_service(config, PlainCallers(), Path(), {}, None) as service:
+        before = service.models
+        store = StoreSettings(database="mysql://db/turns")
+        with pytest.raises(TurnConfigurationError, match="use SQLite or PostgreSQL"):
+            await service.reload(config.model_copy(update={"store": store}))
+        assert service.models is before
