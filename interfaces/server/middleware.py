@@ -13,13 +13,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from turngraph.interfaces.server.errors import ServerError, error_of, server_stopping
 from turngraph.interfaces.server.logs import note
 
-__all__ = ["REQUEST_ID", "RequestGuard"]
+__all__ = ["REQUEST_ID", "RequestGuard", "new_request_id"]
 
 REQUEST_ID: Final = "x-request-id"
 HEADER_BYTES: Final = 65_536
 """How long all headers of a request may be together."""
 
+_ONCE: Final = frozenset(
+    {b"authorization", b"api-key", b"x-api-key", b"host", b"idempotency-key", b"origin"}
+)
+"""Headers of which a proxy in front might read another one than the server does."""
+
 _log: Final = logging.getLogger("turngraph.server")
+
+
+def new_request_id() -> str:
+    """Returns the id of one more request."""
+    return f"req_{token_hex(16)}"
 
 
 class RequestGuard:
@@ -38,7 +48,7 @@ class RequestGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req_{token_hex(16)}"
+        request_id = new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         status, began = 0, time.monotonic()
 
@@ -104,6 +114,15 @@ def _check_version(scope: Scope) -> None:
 
 
 def _check_headers(scope: Scope) -> None:
+    once = [(name, value) for name, value in scope["headers"] if name in _ONCE]
+    for name, value in once:
+        if any(other != value for same, other in once if same == name):
+            shown = name.decode()
+            raise ServerError(
+                400,
+                f"The header `{shown}` came twice, with different values. Send it once.",
+                code="repeated_header",
+            )
     # With the four bytes that separate them, as they came.
     size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
     if size > HEADER_BYTES:

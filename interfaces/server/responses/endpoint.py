@@ -44,7 +44,7 @@ from turngraph.interfaces.server.responses.item_references import with_reference
 from turngraph.interfaces.server.responses.places import not_found, stored_response
 from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
 from turngraph.interfaces.server.responses.recorded_events import recorded_events
-from turngraph.interfaces.server.responses.request import read_response_request
+from turngraph.interfaces.server.responses.request import read_metadata, read_response_request
 from turngraph.interfaces.server.responses.running import (
     needs_json,
     response_of,
@@ -184,14 +184,14 @@ async def cancel_response(response_id: str, caller: ReaderOf, service: ServiceOf
 async def create_conversation(request: Request, caller: ReaderOf, service: ServiceOf) -> JsonObject:
     """Creates an empty conversation, which responses are then added to."""
     body = await read_json(request, service.config.server.body_bytes)
-    if body.get("items"):
+    if member(body, "items", list):
         raise ServerError(
             400, "`items` cannot be given here: send them as `input` of a response.", param="items"
         )
     token = secrets.token_hex(12)
     thread = id_of(caller.account, "conversations", token)
     now = service.store.ledger.store.now()
-    metadata = member(body, "metadata", dict) or {}
+    metadata = read_metadata(body)
     row = ConversationRow(f"conv_{token}", caller.account, thread, now, metadata)
     await service.store.ledger.store.arun(add_conversation, row)
     return _conversation(row)

@@ -21,7 +21,8 @@ __all__ = ["with_referenced_items"]
 async def with_referenced_items(store: LedgerStore, caller: Caller, body: JsonObject) -> JsonObject:
     """Returns the request with every reference in its `input` replaced by the item.
 
-    Raises ServerError (404) for an item that the caller has not stored.
+    Raises ServerError (404) for an item that the caller has not stored, and (400) for a reference
+    that names none.
     """
     given = body.get("input")
     if not isinstance(given, list) or not any(map(_referenced_id, given)):
@@ -51,8 +52,21 @@ async def with_referenced_items(store: LedgerStore, caller: Caller, body: JsonOb
 
 
 def _referenced_id(item: Any) -> str | None:
-    """The id, if `item` is a reference. The API lets its type be left out."""
-    if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
+    """The id, if `item` is a reference. The API lets its type be left out.
+
+    Raises ServerError (400) for one that names nothing.
+    """
+    if not isinstance(item, Mapping):
         return None
     is_bare = item.get("type") is None and "role" not in item
-    return str(item["id"]) if item.get("type") == "item_reference" or is_bare else None
+    if item.get("type") != "item_reference" and not is_bare:
+        return None
+    if not isinstance(item.get("id"), str):
+        raise ServerError(
+            400,
+            "`input` has an item that only names another one, and has no `id`. Write the item "
+            "itself, or the `id` of one that is stored.",
+            param="input",
+            code="invalid_value",
+        )
+    return str(item["id"])

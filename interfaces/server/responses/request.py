@@ -22,10 +22,16 @@ from turngraph.interfaces.server.turn_request import (
 )
 from turngraph.providers.writing.from_responses import from_responses
 from turngraph.state.errors import TurnValueError
-from turngraph.state.json_types import JsonMapping
+from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ToolSpec
 
-__all__ = ["APPROVAL_PREFIX", "ResponseRequest", "conversation_id", "read_response_request"]
+__all__ = [
+    "APPROVAL_PREFIX",
+    "ResponseRequest",
+    "conversation_id",
+    "read_metadata",
+    "read_response_request",
+]
 
 APPROVAL_PREFIX: Final = "mcpr_"
 """What stands before a call's id where a person is asked about it."""
@@ -111,11 +117,18 @@ def _check_repeated(body: JsonMapping) -> None:
     """Refuses what the response would repeat to its client with a wrong type."""
     for name, kind in _REPEATED.items():
         member(body, name, kind)
-    for name, value in (body.get("metadata") or {}).items():
+    read_metadata(body)
+
+
+def read_metadata(body: JsonMapping) -> JsonObject:
+    """The `metadata` of a request. Raises ServerError (400) if it holds more than texts."""
+    metadata = member(body, "metadata", dict) or {}
+    for name, value in metadata.items():
         if not isinstance(value, str):
             raise ServerError(
                 400, "The values of `metadata` must be text.", param=f"metadata.{name[:100]}"
             )
+    return dict(metadata)
 
 
 def _settings(body: JsonMapping) -> Any:
@@ -156,6 +169,14 @@ def _items(body: JsonMapping) -> list[Any]:
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
     if isinstance(given, list):
+        for n, item in enumerate(given):
+            if not isinstance(item, Mapping):
+                raise ServerError(
+                    400,
+                    f"`input[{n}]` must be an object, an item as the API describes it.",
+                    param=f"input[{n}]",
+                    code="invalid_type",
+                )
         return given
     raise ServerError(400, "`input` must be text or a list of items.", param="input")
 
@@ -172,12 +193,10 @@ def _messages(items: Sequence[Any]) -> Any:
         ) from exc
 
 
-def _own_item_as_new(item: Any) -> Any:
+def _own_item_as_new(item: JsonMapping) -> JsonMapping | None:
     """An item that the server has named and the client sends back, without the id that no vendor
     knows. None for one that only this server understands.
     """
-    if not isinstance(item, Mapping):
-        return item
     if item.get("type") in ("mcp_approval_request", "mcp_approval_response"):
         return None
     name = str(item.get("id"))

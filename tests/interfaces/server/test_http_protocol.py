@@ -1,6 +1,7 @@
 """Clients that send the head of a request without end, slowly, or not at all."""
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -123,6 +124,101 @@ def test_a_request_that_would_rather_use_another_protocol_keeps_its_body(
                 part = connection.recv(65_536)
                 assert part, answer
                 answer += part
+
+
+UPGRADING = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n"
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n"
+)
+BODY = b'{"model": "m"}'
+READ = b"`messages` must be a list"
+
+
+def test_an_upgrade_that_comes_in_parts_loses_no_body(url: str) -> None:
+    """Wherever the head is cut, as the network may: also within the name of the header."""
+    name = UPGRADING.index(b"Upgrade: ")
+    with connected(url) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        cuts = [name + n for n in range(-3, 10)]
+        for parts in (*([UPGRADING[:n], UPGRADING[n:] + BODY] for n in cuts), one_by_one()):
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(0.01 if len(parts) == 2 else 0.001)
+            answer = b""
+            while READ not in answer:
+                part = connection.recv(65_536)
+                assert part, (parts, answer)
+                assert b"invalid_json" not in part, parts
+                answer += part
+
+
+def one_by_one() -> list[bytes]:
+    """A request in parts of one byte."""
+    return [bytes([byte]) for byte in UPGRADING + BODY]
+
+
+@pytest.mark.parametrize("first", [b"", b"\r\n", GET + b"\r\n", UPGRADING + BODY])
+def test_an_upgrade_behind_another_request_loses_no_body(url: str, first: bytes) -> None:
+    """In one packet, as a client sends them that waits for no answer."""
+    with connected(url) as connection:
+        connection.sendall(first + UPGRADING + BODY + GET + b"Connection: close\r\n\r\n")
+        answers = until_closed(connection)
+    assert answers.count(READ) == 1 + first.count(BODY)
+    assert b'{"status":"ok"}' in answers
+
+
+def test_an_upgrade_behind_a_body_in_chunks_is_refused_or_read(url: str) -> None:
+    """Where such a body ends, is not known before it is read."""
+    with connected(url) as connection:
+        chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+        connection.sendall(CHUNKED + chunks + UPGRADING + BODY)
+        connection.shutdown(socket.SHUT_WR)
+        answers = until_closed(connection)
+    assert b"invalid_json" not in answers
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 300,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n",
+        b"get /healthz HTTP/1.1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        GET + b"Authorization: a\x00b\r\n\r\n",
+        GET + b"Content-Length: -5\r\n\r\n",
+        GET + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n",
+        GET.replace(b"\r\n", b"\n") + b"\n",
+        GET + b"X" * 200_000,
+    ],
+)
+def test_what_is_no_request_is_told_so_in_the_shape_of_all_errors(url: str, sent: bytes) -> None:
+    """A program that reads errors reads this one too."""
+    with connected(url) as connection:
+        with suppress(OSError):  # it may be closed before all is sent
+            connection.sendall(sent)
+        head, _, body = until_closed(connection).partition(b"\r\n\r\n")
+    if len(sent) > 100_000 and not head:
+        return  # closed with bytes unread, so that the system has dropped the answer
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"x-request-id: req_" in head
+    error = json.loads(body)["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_http")
+    assert error["message"].endswith(".")
+
+
+@pytest.mark.parametrize("name", [b"Authorization", b"x-api-key", b"Idempotency-Key", b"HOST"])
+@pytest.mark.parametrize("second", [b"localhost", b"other"])
+def test_a_header_that_says_two_things_is_refused(url: str, name: bytes, second: bytes) -> None:
+    """A proxy in front of the server may go by the other one. The same twice is one."""
+    twice = b"%s: localhost\r\n%s: %s\r\n" % (name, name, second)
+    with connected(url) as connection:
+        connection.sendall(GET + twice + b"Connection: close\r\n\r\n")
+        answer = until_closed(connection)
+    assert (b"repeated_header" in answer) == (second == b"other")
+    assert (b" 400 " if second == b"other" else b" 200 ") in answer.partition(b"\r\n")[0]
+    assert b"localhost" not in answer
 
 
 def test_a_request_without_a_version_is_refused(url: str) -> None:

@@ -375,6 +375,12 @@ def test_a_retry_that_comes_too_early_is_not_the_result(url: str, vendor: Vendor
     ("body", "param"),
     [
         ({"input": 3}, "input"),
+        ({"input": [{"role": "user", "content": "Hi"}, None]}, "input[1]"),
+        ({"input": ["Hi"]}, "input[0]"),
+        ({"input": [{"type": "item_reference"}]}, "input"),
+        ({"input": [{"type": "item_reference", "id": None}]}, "input"),
+        ({"input": [{"type": None}]}, "input"),
+        ({"input": [{}]}, "input"),
         ({"input": [{"role": "owl", "content": ""}]}, "input"),
         ({"input": [{"type": "message", "role": "assistant", "content": [7]}]}, "input"),
         ({"tools": [{"type": "web_search"}]}, "tools[0]"),
@@ -545,6 +551,22 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
         )  # fmt: skip
         ledger.store.run(add_response, row)
         assert ledger.store.read(find_response, "acme", "resp_1") == row
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"items": {}}, "items"),
+        ({"items": [{"role": "user", "content": "Hi"}]}, "items"),
+        ({"metadata": []}, "metadata"),
+        ({"metadata": {"a": 1}}, "metadata.a"),
+    ],
+)
+def test_a_wrong_conversation_is_told_what_is_wrong(url: str, body: Any, param: str) -> None:
+    """As a wrong response is, so that what is stored can be shown as the API describes it."""
+    headers = {"authorization": "Bearer acme"}
+    answer = httpx2.post(f"{url}/v1/conversations", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
 @pytest.mark.parametrize(
