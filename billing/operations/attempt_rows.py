@@ -1,6 +1,5 @@
 """Every attempt as one flat row, for a turn's bill, a file or a data frame. Amounts are net."""
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +11,7 @@ from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.operations.results import AttemptRow, TurnBill
 from turngraph.billing.pricing.money import from_nano
+from turngraph.billing.store.json_columns import TEXTS
 from turngraph.billing.store.schema import attempt_t, entry_t, price_t, turn_t
 from turngraph.billing.store.states import OPEN_STATES
 from turngraph.billing.store.transaction import LedgerTransaction
@@ -105,15 +105,15 @@ def attempt_rows(
         .order_by(_a.created, _a.attempt_id)
         .execution_options(yield_per=1000)
     )
-    for row in tx.conn.execute(query, bounds(since, until)).mappings():
-        yield _flat(row)
+    for row in tx.rows(query, bounds(since, until)):
+        yield _flat(row._mapping)
 
 
 def turn_bill(tx: LedgerTransaction, turn_id: str) -> TurnBill:
     """Returns one turn's bill. Raises `LedgerError` for a turn that is not in this ledger."""
     check_ledger_arguments(turn_id=turn_id)
     query = _query().where(_a.turn_id == turn_id).order_by(_a.created, _a.attempt_id)
-    attempts = tuple(map(_flat, tx.conn.execute(query).mappings()))
+    attempts = tuple(_flat(row._mapping) for row in tx.rows(query))
     status = tx.conn.execute(select(turn_t.c.status).where(turn_t.c.turn_id == turn_id)).scalar()
     if not attempts and status is None:
         raise LedgerError(f"No turn `{turn_id}` in this ledger.")
@@ -134,7 +134,7 @@ def _flat(row: RowMapping) -> AttemptRow:
     flat = {
         "at": datetime.fromtimestamp(row["created"], UTC).isoformat(),
         **{name: row[name] for name in _COPIED},
-        "tags": ",".join(json.loads(row["tags"])),
+        "tags": ",".join(TEXTS.validate_json(row["tags"])),
         "usd": from_nano(int(row["nano"])),
         "held_usd": from_nano(row["hold_nano"]),
         "price_source": row["source"],

@@ -40,7 +40,7 @@ def budget_states(
             from_nano(row.settled_nano),
             from_nano(row.held_nano),
         )
-        for row in tx.conn.execute(current.order_by(*order).limit(limit))
+        for row in tx.rows(current.order_by(*order).limit(limit))
     )
 
 

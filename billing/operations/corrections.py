@@ -34,7 +34,7 @@ def correct(tx: LedgerTransaction, attempt_id: str, usd: Decimal | str, *, note:
         raise LedgerError(
             f"An attempt cannot cost {usd:f} USD; for a refund, give the lower amount that remains."
         )
-    row = tx.conn.execute(_FIND, {"b_attempt": attempt_id}).mappings().first()
+    row = next((each._mapping for each in tx.rows(_FIND, {"b_attempt": attempt_id})), None)
     if row is None or row["state"] != "unknown":
         return correct_closed(tx, attempt_id, usd, note=note)
     # `settle` has no note of its own.

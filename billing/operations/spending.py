@@ -1,6 +1,5 @@
 """Sums what was spent, by any dimension, and what it would have cost elsewhere. Amounts are net."""
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +15,7 @@ from turngraph.billing.operations.results import Dimension, Repriced, Spent
 from turngraph.billing.pricing.money import from_nano
 from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
+from turngraph.billing.store.json_columns import TEXTS
 from turngraph.billing.store.schema import attempt_t
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.state.usage import Usage
@@ -78,12 +78,12 @@ def spending(
         .group_by("value")
     )
     if by == "tag":
-        return _by_tag(tx.conn.execute(query, bounds(since, until)), limit)
+        return _by_tag(tx.rows(query, bounds(since, until)), limit)
     ordered = (
         query.order_by(desc("value")) if by in _CALENDAR else query.order_by(desc("nano"), "value")
     )
-    rows = tx.conn.execute(ordered.limit(limit), bounds(since, until))
-    lines = [_spent(row[0], *(int(number) for number in row[1:])) for row in rows]
+    rows = tx.rows(ordered.limit(limit), bounds(since, until))
+    lines = [_spent(row[0], *map(int, row[1:])) for row in rows]
     return tuple(reversed(lines) if by in _CALENDAR else lines)
 
 
@@ -91,7 +91,7 @@ def _by_tag(rows: Iterable[Any], limit: int) -> tuple[Spent, ...]:
     # Each row is one set of tags, as JSON; the databases have no common way to split it.
     sums: dict[str, list[int]] = {}
     for row in rows:
-        for tag in json.loads(row[0]) or [""]:
+        for tag in TEXTS.validate_json(row[0]) or [""]:
             so_far = sums.setdefault(tag, [0] * 4)
             sums[tag] = [have + int(number) for have, number in zip(so_far, row[1:], strict=True)]
     lines = (_spent(tag, *numbers) for tag, numbers in sums.items())
@@ -141,7 +141,7 @@ def reprice(
     query = select(*columns).where(*DURING, _a.kind == "completion", _a.state == "settled")
     actual = other = Decimal(0)
     compared = skipped = 0
-    for row in tx.conn.execute(query, bounds(since, until)).mappings():
+    for row in (each._mapping for each in tx.rows(query, bounds(since, until))):
         priced = None
         if row["usage"] is not None and not row["unpriced"]:
             # Without the old vendor's own amount, which would win over the other model's rates.

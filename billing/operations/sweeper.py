@@ -124,16 +124,15 @@ def outstanding(
     """
     check_ledger_arguments(quiet_s=quiet_s, limit=limit)
     which = {"b_now": tx.now, "b_before": tx.now - quiet_s, "b_limit": limit}
-    rows = tx.conn.execute(_OUTSTANDING, which).mappings()
-    return tuple(_outstanding_from(row) for row in rows)
+    return tuple(_outstanding_from(row._mapping) for row in tx.rows(_OUTSTANDING, which))
 
 
 def guessed(tx: LedgerTransaction, *, since: float, limit: int = 1000) -> tuple[Outstanding, ...]:
     """Returns attempts begun after `since` (seconds since the epoch) that were charged by a guess,
     and of which the vendor may know more.
     """
-    rows = tx.conn.execute(_GUESSED, {"b_since": since, "b_limit": limit}).mappings()
-    return tuple(_outstanding_from(row) for row in rows)
+    which = {"b_since": since, "b_limit": limit}
+    return tuple(_outstanding_from(row._mapping) for row in tx.rows(_GUESSED, which))
 
 
 def _outstanding_from(row: RowMapping) -> Outstanding:

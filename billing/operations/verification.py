@@ -61,12 +61,12 @@ _WINDOWS: Final = (
 def verify(tx: LedgerTransaction) -> list[str]:
     """Returns one sentence for each thing that does not add up; an empty list when all does."""
     return [
-        *(_amount_problem(row) for row in tx.conn.execute(_AMOUNTS)),
+        *(_amount_problem(row) for row in tx.rows(_AMOUNTS)),
         *(
             f"An entry names attempt `{row.attempt_id}`, which does not exist."
-            for row in tx.conn.execute(_ORPHANS)
+            for row in tx.rows(_ORPHANS)
         ),
-        *(_window_problem(row) for row in tx.conn.execute(_WINDOWS)),
+        *(_window_problem(row) for row in tx.rows(_WINDOWS)),
     ]
 
 

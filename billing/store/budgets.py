@@ -9,13 +9,24 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
 
 from turngraph.billing.argument_kinds import check_ledger_arguments
 from turngraph.billing.budget import Budget, Window
 from turngraph.billing.pricing.money import from_nano, to_nano
 from turngraph.billing.store.calls import Call, ThresholdCrossed
-from turngraph.billing.store.prepared import execute
+from turngraph.billing.store.json_columns import SHARES
+from turngraph.billing.store.prepared import DamagedValueError, execute
 from turngraph.billing.store.schema import budget_t, hold_t, window_t
 from turngraph.billing.store.transaction import INSERT, LedgerTransaction
 from turngraph.state.errors import BudgetExceededError
@@ -40,22 +51,34 @@ _OF_ATTEMPT: Final = (
     .where(hold_t.c.attempt_id == bindparam("b_attempt"))
     .order_by(hold_t.c.budget_id, hold_t.c.window)
 )
-_CLOSE: Final = (
-    update(window_t)
-    .where(*_this)
-    .values(
-        held_nano=_w.held_nano - bindparam("b_held"),
-        settled_nano=_w.settled_nano + bindparam("b_charged"),
-    )
-    .returning(_w.settled_nano, _w.limit_nano, _w.warn_at)
-)
+
+
+@cache
+def _close_statement(dialect: str) -> Any:
+    """Returns the update that moves an attempt's hold to what is settled in a window."""
+    changed = {
+        "held_nano": _w.held_nano - bindparam("b_held"),
+        "settled_nano": _w.settled_nano + bindparam("b_charged"),
+    }
+    update_ = update(window_t).where(*_this, _has_amounts(dialect)).values(changed)
+    return update_.returning(_w.settled_nano, _w.limit_nano, _w.warn_at)
+
+
+def _has_amounts(dialect: str) -> ColumnElement[bool]:
+    """Returns the condition that a window's amounts are numbers. SQLite keeps anything in their
+    columns, and counts a text as zero where it adds: a budget would be spent twice.
+    """
+    if dialect != "sqlite":
+        return true()
+    columns = (_w.settled_nano, _w.held_nano)
+    return and_(*(func.typeof(column) == literal_column("'integer'") for column in columns))
 
 
 @cache
 def _hold_statement(dialect: str, *, hard: bool) -> Any:
     """Returns the upsert that holds money in a window, and for a hard budget only if it fits."""
     held = _w.held_nano + bindparam("b_nano")
-    fits = _w.settled_nano + held <= bindparam("b_allowed") if hard else None
+    fits = _w.settled_nano + held <= bindparam("b_allowed") if hard else true()
     row = INSERT[dialect](window_t)
     changed = {
         "held_nano": held,
@@ -63,7 +86,9 @@ def _hold_statement(dialect: str, *, hard: bool) -> Any:
         "warn_at": row.excluded.warn_at,
     }
     upsert = row.on_conflict_do_update(
-        index_elements=["budget_id", "window"], set_=changed, where=fits
+        index_elements=["budget_id", "window"],
+        set_=changed,
+        where=and_(fits, _has_amounts(dialect)),
     )
     return upsert.returning(_w.held_nano)
 
@@ -210,10 +235,14 @@ def close_windows(
     # `hold` is kept after an attempt is closed, so that a later correction finds its windows.
     for budget_id, window in execute(conn, _OF_ATTEMPT, {"b_attempt": attempt_id}).all():
         which = {"b_budget": budget_id, "b_window": window, "b_held": held, "b_charged": charged}
-        after, limit, warn_at = execute(conn, _CLOSE, which).first()
+        row = execute(conn, _close_statement(conn.dialect.name), which).first()
+        if row is None:
+            execute(conn, _SPENT, which)  # which says what is wrong with it
+            raise DamagedValueError(f"the window {window} of the budget {budget_id} is missing")
+        after, limit, warn_at = row
         crossed.extend(
             ThresholdCrossed(budget_id, window, share, from_nano(after), from_nano(limit))
-            for share in json.loads(warn_at)
+            for share in SHARES.validate_json(warn_at)
             if after - charged < share * limit <= after
         )
     return tuple(crossed)

@@ -22,7 +22,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
@@ -34,9 +34,10 @@ from turngraph.billing.store.calls import (
     UnknownOutcome,
 )
 from turngraph.billing.store.database import READ, UNFLUSHED, is_in_memory, open_engine
-from turngraph.billing.store.database_errors import connection_was_lost, is_damage
+from turngraph.billing.store.database_errors import is_damage, is_refusal, may_pass
 from turngraph.billing.store.migrations import migrate
 from turngraph.billing.store.outcomes import answer, mark_unknown, release
+from turngraph.billing.store.prepared import DamagedValueError
 from turngraph.billing.store.settlement import settle, settle_answer
 from turngraph.billing.store.spool import Spool, spool_beside
 from turngraph.billing.store.thread_calls import in_thread
@@ -64,10 +65,9 @@ _DAMAGED: Final = (
     JSONDecodeError,
     ValidationError,
     InvalidOperation,
-    UnicodeDecodeError,
-    TypeError,
+    DamagedValueError,
 )
-"""What reading a damaged row raises: SQLite keeps any value in a column of any type."""
+"""What reading a damaged row raises: a value of another type, or a text that is not what it was."""
 _SPOOLABLE: Final[Mapping[str, tuple[Callable[[LedgerTransaction, Any], object], type[Frozen]]]] = {
     "answer": (answer, AttemptResponse),
     "mark_unknown": (mark_unknown, UnknownOutcome),
@@ -267,23 +267,24 @@ class LedgerStore:
                     f"A row of the ledger is damaged ({str(exc).splitlines()[0]}). Restore the "
                     "ledger from a backup, or begin another one."
                 ) from exc
-            except (OperationalError, InterfaceError, IntegrityError) as exc:
-                error = exc
             except DBAPIError as exc:
-                # Drivers raise many errors for a connection that is gone; other ones are bugs.
                 if is_damage(exc):
                     raise LedgerUnavailableError(
                         f"The ledger's database is damaged: {error_text(exc, self.url)}. Restore "
                         "it from a backup, or begin another one."
                     ) from exc
-                if not connection_was_lost(exc):
+                # Drivers raise many errors for a connection that is gone; other ones are bugs.
+                if not (may_pass(exc) or is_refusal(exc)):
                     raise
                 error = exc
         # Two workers that race for one row differ at the second try, because one of them then sees
         # the other's row. What fails every time is no race but a broken rule of the tables.
-        if isinstance(error, IntegrityError):
-            raise error
         assert error is not None, "the transaction was tried at least once"
+        if is_refusal(error):
+            raise LedgerError(
+                f"The ledger's database refuses what was to be written, by a rule of its tables: "
+                f"{error_text(error, self.url)}. Nothing was written."
+            ) from error
         raise LedgerUnavailableError(
             f"The ledger's database did not answer: {error_text(error, self.url)}."
         ) from error

@@ -8,13 +8,26 @@ transaction, and the driver's errors become SQLAlchemy's.
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import ColumnElement, Connection, Executable, Row
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import NullType
 
-__all__ = ["Rows", "execute", "execute_sql"]
+__all__ = ["DamagedValueError", "Rows", "checked_rows", "execute", "execute_sql"]
+
+_ALLOWED: Final[Mapping[type, tuple[type, ...]]] = {
+    bool: (bool, int),
+    float: (float, int),
+    int: (int,),
+    str: (str,),
+}
+"""The types of the values that SQLite may return, by the type of a column."""
+
+
+class DamagedValueError(Exception):
+    """A row has a value of another type than its column: SQLite keeps any value in any column."""
 
 
 class Rows:
@@ -52,6 +65,8 @@ class _Prepared(NamedTuple):
     sql: str
     constants: Mapping[str, Any]
     """Parameters that stand in the statement itself, such as a state that it compares with."""
+    allowed: tuple[tuple[type, ...] | None, ...]
+    """The types of the values of each column of a row; None where nothing is known."""
     order: tuple[str, ...] | None
     """The names of the parameters in their order; `None` where the driver takes them by name."""
 
@@ -73,7 +88,22 @@ def execute(conn: Connection, statement: Executable, values: Mapping[str, Any]) 
     prepared = _prepared.get(key)
     if prepared is None:
         prepared = _prepared[key] = _prepare(statement, conn, list(values))
-    return execute_sql(conn, prepared.sql, prepared.parameters(values))
+    rows = execute_sql(conn, prepared.sql, prepared.parameters(values))
+    if conn.dialect.name == "sqlite":
+        for row in rows.all():
+            _check(row, prepared.allowed)
+    return rows
+
+
+def checked_rows(
+    conn: Connection, statement: Executable, values: Mapping[str, Any]
+) -> Iterator[Row[Any]]:
+    """Yields the rows of a statement that SQLAlchemy runs. Raises DamagedValueError."""
+    allowed = _allowed_in(statement)
+    for row in conn.execute(statement, values):
+        if conn.dialect.name == "sqlite":
+            _check(row, allowed)
+        yield row
 
 
 def execute_sql(conn: Connection, sql: str, parameters: Any = ()) -> Rows:
@@ -113,5 +143,23 @@ def _execute_on_sqlite(driver: sqlite3.Connection, sql: str, parameters: Any) ->
 def _prepare(statement: Executable, conn: Connection, names: list[str]) -> _Prepared:
     compiled: Any = statement.compile(dialect=conn.dialect, column_keys=names)  # type: ignore[attr-defined]
     constants = {name: value for name, value in compiled.params.items() if name not in names}
+    allowed = _allowed_in(statement)
     order = tuple(compiled.positiontup) if compiled.positional else None
-    return _Prepared(str(compiled), constants, order)
+    return _Prepared(str(compiled), constants, allowed, order)
+
+
+def _allowed_in(statement: Any) -> tuple[tuple[type, ...] | None, ...]:
+    columns: Iterable[ColumnElement[Any]] = getattr(statement, "exported_columns", ())
+    return tuple(
+        None if isinstance(column.type, NullType) else _ALLOWED.get(column.type.python_type)
+        for column in columns
+    )
+
+
+def _check(row: Sequence[Any], allowed: tuple[tuple[type, ...] | None, ...]) -> None:
+    for place, (value, types) in enumerate(zip(row, allowed, strict=True)):
+        if value is not None and types is not None and type(value) not in types:
+            name = getattr(row, "_fields", range(len(row)))[place]
+            raise DamagedValueError(
+                f"{name} is of the type {type(value).__name__}, not {types[0].__name__}"
+            )

@@ -1,14 +1,14 @@
 """One transaction of the ledger, as its operations see it."""
 
-from collections.abc import Callable, Mapping, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, Executable, Row
 from sqlalchemy.dialects import postgresql, sqlite
 
 from turngraph.billing.budget import Budget
-from turngraph.billing.store.prepared import Rows, execute
+from turngraph.billing.store.prepared import Rows, checked_rows, execute
 from turngraph.state.base import Frozen
 
 __all__ = ["INSERT", "LedgerTransaction", "Record", "in_order", "is_unflushed", "unflushed"]
@@ -43,6 +43,12 @@ class LedgerTransaction:
     def execute(self, statement: Executable, values: Mapping[str, Any] = _NOTHING) -> Rows:
         """Runs a statement that is a constant of its module. Other ones go to `conn`."""
         return execute(self.conn, statement, values)
+
+    def rows(
+        self, statement: Executable, values: Mapping[str, Any] = _NOTHING
+    ) -> Iterator[Row[Any]]:
+        """Yields the rows of a statement that is made for this call."""
+        return checked_rows(self.conn, statement, values)
 
     @property
     def lease_until(self) -> float:

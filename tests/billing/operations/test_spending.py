@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from tests.turns import turn_on
 from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.leases.leases import admit
@@ -26,6 +27,7 @@ from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.store.calls import Call, CostAttribution, Released
 from turngraph.billing.store.settlement import correct_closed
 from turngraph.graphs import chat_turn
+from turngraph.scripted import ScriptedModel
 
 Open = Callable[..., Any]
 DAY_S = 86_400
@@ -270,7 +272,9 @@ def test_an_export_is_for_its_owner_alone(book: Any, tmp_path: Path) -> None:
         ("usage", "garbage"),
         ("tags", "garbage"),
         ("tags", 5),
+        ("tags", "5"),
         ("tags", b"\xff"),
+        ("model", b"\xff"),
         ("hold_nano", "garbage"),
         ("hold_nano", b"\xff"),
     ],
@@ -298,6 +302,66 @@ def test_a_damaged_window_of_a_budget_is_a_named_error(tmp_path: Path, column: s
             database.execute(f"update budget_window set {column} = ?", [b"\xff"])
         with pytest.raises(LedgerError, match="row of the ledger is damaged"):
             ledger.budget_states()
+
+
+@pytest.mark.parametrize("value", ["garbage", b"\xff", 1.5])
+@pytest.mark.parametrize("column", ["held_nano", "settled_nano"])
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_damaged_window_of_a_budget_lets_no_call_through(
+    tmp_path: Path, column: str, value: object, hard: bool
+) -> None:
+    """SQLite counts a text as zero: a budget that was spent was open again."""
+    url = f"sqlite:///{tmp_path}/l.db"
+    budget = Budget(usd="1", per="account", period="day", hard=hard)
+    with Ledger(url, budgets=(budget,)) as ledger, ScriptedModel() as model:
+        turn = turn_on(model, ledger=ledger)
+        assert turn.run("Hi").ok
+        with closing(sqlite3.connect(tmp_path / "l.db")) as database, database:
+            database.execute(f"update budget_window set {column} = ?", [value])
+        with pytest.raises(LedgerError, match=f"row of the ledger is damaged .{column} is of the"):
+            turn.run("Again")
+        assert len(model.requests) == 1
+
+
+def test_a_window_that_is_damaged_while_a_call_runs_is_a_named_error(tmp_path: Path) -> None:
+    """Its charge would be lost in a sum that counts a text as zero."""
+    url = f"sqlite:///{tmp_path}/l.db"
+
+    def damage(event: object) -> None:
+        with closing(sqlite3.connect(tmp_path / "l.db")) as database, database:
+            database.execute("update budget_window set settled_nano = 'garbage'")
+
+    with Ledger(url, budgets=(Budget(usd="1"),)) as ledger, ScriptedModel() as model:
+        turn = turn_on(model, ledger=ledger, on_event=damage)
+        with pytest.raises(LedgerError, match="row of the ledger is damaged"):
+            turn.run("Hi")
+
+
+@pytest.mark.parametrize("value", ["garbage", b"\xff", 1.5])
+def test_a_damaged_amount_is_in_no_report(tmp_path: Path, value: object) -> None:
+    """A sum of SQLite counts it as zero."""
+    url = f"sqlite:///{tmp_path}/l.db"
+    with Ledger(url) as ledger:
+        chat_turn("scripted", ledger=ledger).run("Hi")
+        with closing(sqlite3.connect(tmp_path / "l.db")) as database, database:
+            triggers = database.execute("select name from sqlite_master where type = 'trigger'")
+            for (name,) in triggers.fetchall():
+                database.execute(f"drop trigger {name}")
+            database.execute("update entry set amount_nano = ?", [value])
+        for report in (ledger.total, lambda: ledger.spending("model"), ledger.verify):
+            with pytest.raises(LedgerError, match="row of the ledger is damaged"):
+                report()
+
+
+def test_a_text_that_is_none_is_damage(tmp_path: Path) -> None:
+    """It read as a database that did not answer, which may be waited for."""
+    url = f"sqlite:///{tmp_path}/l.db"
+    with Ledger(url) as ledger:
+        chat_turn("scripted", ledger=ledger).run("Hi")
+        with closing(sqlite3.connect(tmp_path / "l.db")) as database, database:
+            database.execute("update attempt set model = cast(x'ff' as text)")
+        with pytest.raises(LedgerError, match="is damaged: Could not decode"):
+            ledger.spending("model")
 
 
 def test_a_file_that_cannot_be_written_is_named(book: Any, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError, UncappedError
@@ -298,8 +297,29 @@ def test_entries_are_never_changed(book: Any) -> None:
     """The database itself refuses: an amount that can be rewritten proves nothing."""
     book.paid()
     for sql in ("UPDATE entry SET amount_nano = 0", "DELETE FROM entry"):
-        with pytest.raises(DBAPIError, match="append-only"):
+        with pytest.raises(LedgerError, match=r"by a rule of its tables.*append-only"):
             book.ledger.store.run(lambda tx, sql=sql: tx.conn.execute(text(sql)))
+
+
+def test_a_rule_of_the_tables_is_a_named_error(book: Any) -> None:
+    """Not an error of SQLAlchemy: whoever catches the ledger's errors would miss it."""
+    book.paid()
+    broken = "UPDATE attempt SET state = 'nowhere'"
+    with pytest.raises(LedgerError, match=r"by a rule of its tables.*Nothing was written"):
+        book.ledger.store.run(lambda tx: tx.conn.execute(text(broken)))
+
+
+@pytest.mark.parametrize("error", [TypeError("unsupported"), KeyError("name"), ValueError("no")])
+def test_an_error_in_an_operation_is_no_damaged_row(book: Any, error: Exception) -> None:
+    """A person would restore a backup for a mistake in a program."""
+
+    def fail(tx: object) -> None:
+        raise error
+
+    for run in (book.ledger.store.run, book.ledger.store.read):
+        with pytest.raises(type(error)) as caught:
+            run(fail)
+        assert caught.value is error
 
 
 def test_a_vendors_id_that_repeats_does_not_lose_a_charge(book: Any) -> None:
