@@ -12,10 +12,11 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from turngraph.interfaces.plain_text import money, printable
+from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.actions import Message
+from turngraph.interfaces.stepper.views.cost import cost_text
 from turngraph.interfaces.stepper.views.panes import step_now
 from turngraph.interfaces.stepper.views.status import turn_mark
 from turngraph.interfaces.stepper.views.widget_controller import WidgetController
@@ -133,7 +134,7 @@ class SharedWalk:
             "status": turn_mark(self.line),
             "title": self.title,
             "at": step_now(self.line),
-            "cost": money(self.line.cost),
+            "cost": cost_text(self.line),
             "note": self.note,
         }
 

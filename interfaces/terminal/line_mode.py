@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from turngraph.drawing.marks import SIGNS
-from turngraph.interfaces.plain_text import money, printable
+from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.views.cost import cost_text
 from turngraph.interfaces.stepper.views.panes import PANES, Pane, pane_of, step_now
 from turngraph.interfaces.stepper.views.status import calls_model_next, turn_mark
 from turngraph.interfaces.terminal.editor import edit_text, editor_command
@@ -107,7 +108,7 @@ class LineMode:
     def _show(self) -> None:
         """Shows the step, and what matters most here."""
         stepper, now, mark = self._stepper, self._stepper.now, turn_mark(self._stepper)
-        step = f"{step_now(stepper)}  {stepper.name} {money(stepper.cost)}"
+        step = f"{step_now(stepper)}  {stepper.name} {cost_text(stepper)}".rstrip()
         self._console.print(
             Text.assemble((f"● {SIGNS[mark]} ", MARK_STYLES[mark]), (step, "bold")), soft_wrap=True
         )

@@ -84,12 +84,16 @@ class Comparison:
     @property
     def rows(self) -> list[tuple[str, str, str]]:
         """The rows of a table: what, the first line's, the second line's."""
+        charged = [
+            ("cost", *_pair(map(money, self.cost_usd))),
+            ("calls to the model", *_pair(map(str, self.calls))),
+        ]
         rows = [
             ("status", *self.statuses),
             ("answer", *self.answers),
             ("error", *self.errors),
-            ("cost", *_pair(map(money, self.cost_usd))),
-            ("calls to the model", *_pair(map(str, self.calls))),
+            # Without a turn nobody counts the calls, so none and nothing would be wrong.
+            *(charged if any((*self.calls, *self.cost_usd)) else ()),
             ("steps", *_pair(map(str, self.steps))),
             ("first difference", *self.first_steps),
         ]

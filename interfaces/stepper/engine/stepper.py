@@ -305,6 +305,7 @@ class Stepper(StorableLine):
         return self.line_of(name, LineState(steps, len(steps) - 1))
 
     async def _add_fork(self, fork: Self) -> Step:
-        step = await fork._timeline.renew("fork", f"fork {fork.name}")
+        label = fork.name if fork.name.startswith("fork ") else f"fork {fork.name}"
+        step = await fork._timeline.renew("fork", label)
         self._walk.moves.add_line(fork, self)
         return step

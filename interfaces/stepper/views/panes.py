@@ -17,6 +17,7 @@ from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.views.call_panes import CALL_PANES
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
+from turngraph.interfaces.stepper.views.cost import cost_text
 from turngraph.interfaces.stepper.views.pane import (
     Pane,
     counted,
@@ -74,13 +75,14 @@ def pane_of(
 
 
 def headline(stepper: Stepper, *, sign: bool = False) -> str:
-    """Returns one line: the name of the line, the step, what runs next, the cost so far.
+    """Returns one line: the name of the line, the step, what runs next, the cost so far if known.
 
     With `sign` it begins with the sign of how the turn stands: ✗ if it failed.
     """
     if sign:
         return f"{SIGNS[turn_mark(stepper)]} {headline(stepper)}"
-    return printable(f"{stepper.name} · step {step_now(stepper)} · {money(stepper.cost)}")
+    parts = (stepper.name, f"step {step_now(stepper)}", cost_text(stepper))
+    return printable(" · ".join(filter(None, parts)))
 
 
 def graph_name(stepper: Stepper) -> str:

@@ -11,8 +11,9 @@ from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.stop_names import EVENT_TYPES
-from turngraph.interfaces.stepper.engine.task_controller import Graph, calls_graph, graphs_in
+from turngraph.interfaces.stepper.engine.task_controller import graphs_in
 from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
+from turngraph.interfaces.stepper.views.cost import has_turn
 from turngraph.interfaces.stepper.views.message_edits import editable_messages
 from turngraph.interfaces.stepper.views.model_calls import model_calls
 from turngraph.interfaces.stepper.views.next_step import next_step
@@ -23,7 +24,6 @@ from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown
 from turngraph.interfaces.stepper.views.state_edits import state_fields
 from turngraph.interfaces.stepper.views.status import shown_steps, turn_mark, why_no_step
 from turngraph.interfaces.stepper.views.turn_edits import turn_fields
-from turngraph.nodes.support.stage import Stage
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["pauses_view", "widget_choices", "widget_view"]
@@ -46,17 +46,11 @@ def widget_choices(stepper: Stepper) -> JsonObject:
     return {
         "nodes": nodes,
         # No other graph has any event, so a run to one would not stop before the end.
-        "events": list(EVENT_TYPES) if _has_turn(stepper.graph) else [],
+        "events": list(EVENT_TYPES) if has_turn(stepper.graph) else [],
         "reasons": list(BREAKPOINT_FIELDS),
         "open": list(open_panes(stepper)),
         "signs": dict(SIGNS),
     }
-
-
-def _has_turn(graph: Graph) -> bool:
-    """Whether a turn runs in `graph`, or may run: what a function calls is not known."""
-    nodes = [node for _, each in graphs_in(graph) for node in each.nodes.values()]
-    return any(isinstance(node.bound, Stage) or calls_graph(node) for node in nodes)
 
 
 def widget_view(

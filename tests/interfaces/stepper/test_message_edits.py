@@ -11,6 +11,7 @@ from langchain_openai import ChatOpenAI
 from tests.interfaces.stepper.test_stepper import OSLO, weather
 from tests.turns import ask
 from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.panes import headline, pane_of
 from turngraph.interfaces.stepper.views.widget_controller import WidgetController
 from turngraph.scripted import Call, Say, ScriptedModel
 
@@ -77,3 +78,15 @@ def test_what_is_no_conversation_is_refused_in_a_sentence(agent: Any) -> None:
         ):
             assert why in edit(controller, given)
         assert len(stepper.timeline) == 1
+
+
+def test_what_an_agent_without_a_turn_has_cost_is_not_claimed(agent: Any) -> None:
+    """It has called the model and nobody has counted: no `$0`, and no `calls to the model: 0`."""
+    with TurnStepper(agent, ask("Oslo?")) as stepper:
+        stepper.run()
+        assert headline(stepper) == "main · step 3: model → finished"
+        stepper.back(2)
+        fork = stepper.fork()
+        assert "step 2: fork 1 → tools" in headline(fork)
+        names = [row[0] for row in pane_of(fork, "compare").rows]
+        assert names[:2] == ["status", "steps"]
