@@ -211,6 +211,7 @@ class ProviderConfig(Frozen):
             config_fields,
             is_chat_model,
             refuse_not_used,
+            warn_of_left_out,
         )
 
         if not is_chat_model(chat):
@@ -219,6 +220,7 @@ class ProviderConfig(Frozen):
                 "`bind` or `with_…` put around one would be lost."
             )
         refuse_not_used(chat)
+        warn_of_left_out(chat)
         return cls.model_validate(config_fields(chat))
 
     @property

@@ -1,5 +1,6 @@
 """Reads the configuration of a LangChain chat model into fields of `ProviderConfig`."""
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.providers.timeouts import Timeouts
@@ -10,7 +11,15 @@ from turngraph.state.json_types import JsonObject
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-__all__ = ["config_fields", "is_chat_model", "refuse_not_used", "timeouts_of"]
+__all__ = [
+    "config_fields",
+    "is_chat_model",
+    "refuse_not_used",
+    "timeouts_of",
+    "warn_of_left_out",
+]
+
+_log: Final = logging.getLogger("turngraph")
 
 _FIELDS: Final = {
     "temperature": "temperature",
@@ -48,6 +57,22 @@ _NOT_USED: Final = {
 """Fields that only LangChain's `invoke` uses, and what to do instead."""
 
 
+_LEFT_OUT: Final = {
+    "streaming": "give `stream=True` to `chat_turn`",
+    "disable_streaming": "`stream` of `chat_turn` says whether an answer is streamed",
+    "stream_usage": "a stream is asked for its usage wherever the vendor knows that",
+    "use_previous_response_id": (
+        "every request has the whole conversation; give `previous_response_id` as a setting"
+    ),
+    "output_version": "the messages of a turn have one form",
+    "include_response_headers": "an answer's headers are not kept",
+    "tags": "give them in the configuration of the run",
+    "metadata": "give it in the configuration of the run",
+}
+"""Fields that change what LangChain's own call does or tells, and what holds in a turn instead."""
+_OF_REASONING: Final = ("effort", "summary")
+
+
 def is_chat_model(value: object) -> bool:
     """Whether `value` is a `ChatOpenAI`, or of a class on the same base.
 
@@ -71,6 +96,27 @@ def refuse_not_used(chat: "BaseChatOpenAI") -> None:
             )
 
 
+def warn_of_left_out(chat: "BaseChatOpenAI") -> None:
+    """Logs a warning with the fields of `chat` that somebody set, and that a turn does not heed."""
+    told = [f"`{name}` ({instead})" for name, instead in _LEFT_OUT.items() if _says(chat, name)]
+    if others := sorted((chat.reasoning or {}).keys() - set(_OF_REASONING)):
+        told.append(f"`reasoning.{others[0]}` (give it as `extra_body`)")
+    if told:
+        _log.warning(
+            "What a %s says by %s is not heeded by a turn.", type(chat).__name__, ", ".join(told)
+        )
+
+
+def _says(chat: "BaseChatOpenAI", name: str) -> bool:
+    """Whether somebody set the field `name` to another value than that which changes nothing."""
+    value = getattr(chat, name, None) if name in chat.model_fields_set else None
+    if name == "stream_usage":  # LangChain turns it on by itself
+        return value is False
+    if name == "metadata":  # LangChain adds its versions
+        return bool((value or {}).keys() - {"lc_versions"})
+    return bool(value)
+
+
 def config_fields(chat: "BaseChatOpenAI") -> JsonObject:
     """Returns the fields of a `ProviderConfig` that asks as `chat` does. Unset ones are left out.
 
@@ -85,7 +131,7 @@ def config_fields(chat: "BaseChatOpenAI") -> JsonObject:
         "vendor": "azure" if is_azure else getattr(chat, "vendor", None),
         "base_url": _endpoint(chat),
         "stop": _stop_sequences(chat),
-        "timeouts": timeouts_of(chat.request_timeout),
+        "timeouts": _timeouts(chat),
         "headers": chat.default_headers,
         "extra_body": _extra_body(chat) or None,
         "api": _api(chat),
@@ -121,6 +167,15 @@ def timeouts_of(timeout: Any) -> Timeouts | None:
         idle_s=silence_s,
         total_s=max(default.total_s, silence_s),
     )
+
+
+def _timeouts(chat: "BaseChatOpenAI") -> Timeouts | None:
+    timeouts = timeouts_of(chat.request_timeout)
+    # LangChain's default for it is no wish of the user's.
+    pause_s = getattr(chat, "stream_chunk_timeout", None)
+    if not pause_s or "stream_chunk_timeout" not in chat.model_fields_set:
+        return timeouts
+    return (timeouts or Timeouts()).model_copy(update={"idle_s": pause_s})
 
 
 def _endpoint(chat: "BaseChatOpenAI") -> str | None:

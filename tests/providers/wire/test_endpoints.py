@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider, ProviderConfig, Timeouts
+from turngraph.providers.langchain import from_chat_model
 from turngraph.providers.request_template import request_template
 from turngraph.scripted import LoopbackServer
 from turngraph.state.errors import TurnConfigurationError
@@ -288,6 +289,68 @@ def test_what_a_turn_would_not_ask_is_refused_by_name(
         with pytest.raises(TurnConfigurationError, match=f"`{name}` of a ChatOpenAI is not used"):
             make(ChatOpenAI(**{**known, name: value}))
     chat_turn(ChatOpenAI(**known, cache=False, callbacks=[]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"streaming": True}, "`streaming`"),
+        ({"disable_streaming": True}, "`disable_streaming`"),
+        ({"stream_usage": False}, "`stream_usage`"),
+        ({"use_previous_response_id": True}, "`use_previous_response_id`"),
+        ({"output_version": "v1"}, "`output_version`"),
+        ({"include_response_headers": True}, "`include_response_headers`"),
+        ({"tags": ["a"]}, "`tags`"),
+        ({"metadata": {"a": 1}}, "`metadata`"),
+        ({"reasoning": {"effort": "low", "context": "all"}}, "`reasoning.context`"),
+        ({"streaming": False, "tags": None, "reasoning": {"effort": "low"}}, ""),
+        ({"top_p": 0.5}, ""),
+    ],
+)
+def test_what_a_turn_does_not_heed_is_named_in_the_log(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture, fields: dict[str, Any], told: str
+) -> None:
+    """It changes how LangChain's own call goes, not what is asked: the turn may run without it."""
+    known = {"model": "gpt-4o", "base_url": endpoint.base_url, "api_key": SecretStr(KEY)}
+    chat_turn(ChatOpenAI(**known, **fields))
+    assert told in caplog.text
+    assert ("is not heeded by a turn" in caplog.text) == bool(told)
+
+
+def test_every_field_of_a_langchain_model_is_read_refused_or_named() -> None:
+    """A field of a newer release is looked at before a user misses what it says."""
+    of_the_client = {
+        *("client", "async_client", "root_client", "root_async_client", "http_client"),
+        *("http_async_client", "http_socket_options", "openai_proxy", "default_query"),
+        *("openai_api_key", "openai_api_base", "max_retries"),
+    }
+    of_langchain_alone = {
+        *("name", "verbose", "custom_get_token_ids", "profile", "tiktoken_model_name"),
+        "disabled_params",  # it filters what `bind_tools` is given
+    }
+    read = {
+        *from_chat_model._FIELDS.values(),
+        *from_chat_model._BODY_FIELDS,
+        *from_chat_model._NOT_USED,
+        *from_chat_model._LEFT_OUT,
+        *("model_name", "stop", "request_timeout", "stream_chunk_timeout", "default_headers"),
+        *("model_kwargs", "extra_body", "use_responses_api", "reasoning"),
+    }
+    known = read | of_the_client | of_langchain_alone
+    assert set(ChatOpenAI.model_fields) - known == set()
+
+
+def test_the_pause_that_a_langchain_model_allows_in_a_stream_is_kept(endpoint: Endpoint) -> None:
+    known: dict[str, Any] = {
+        "model": "gpt-4o",
+        "base_url": endpoint.base_url,
+        "api_key": SecretStr(KEY),
+    }
+    read = ProviderConfig.from_chat_model
+    assert read(ChatOpenAI(**known, stream_chunk_timeout=7)).timeouts.idle_s == 7
+    both = read(ChatOpenAI(**known, stream_chunk_timeout=7, timeout=30)).timeouts
+    assert (both.idle_s, both.first_byte_s) == (7, 30)
+    assert read(ChatOpenAI(**known)).timeouts == Timeouts()
 
 
 def test_a_turn_accepts_a_langchain_model(endpoint: Endpoint) -> None:
