@@ -9,12 +9,15 @@ from langgraph.types import Command
 from turngraph.interfaces.outcomes import why_no_answer
 from turngraph.interfaces.plain_text import one_line
 from turngraph.interfaces.stepper.engine.task_controller import TaskRun
+from turngraph.state.kinds import ToolRunStatus
 from turngraph.state.result import ToolRun, TurnResult
 from turngraph.state.turn import TurnOutcome
 
 __all__ = ["outcome_problem", "problem_of_run", "raised_text", "result_problem", "updates_in"]
 
 _TOOL_RESULT_WIDTH: Final = 400
+_NOT_RUN: Final[tuple[ToolRunStatus, ...]] = ("invalid", "unknown", "rejected")
+"""The statuses of a call that reached no tool."""
 
 
 def problem_of_run(run: TaskRun) -> str:
@@ -68,7 +71,8 @@ def result_problem(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _tool_problem(name: str, status: str, content: str) -> str:
     text = one_line(content.removeprefix("Error: "), _TOOL_RESULT_WIDTH)
-    return f"The tool `{name}` failed ({status}): {text}"
+    what = "did not run" if status in _NOT_RUN else "failed"
+    return f"The tool `{name}` {what} ({status}): {text}"
 
 
 def _last_tool_messages(messages: list[Any]) -> Iterator[ToolMessage]:

@@ -122,6 +122,19 @@ def test_of_several_calls_it_is_said_how_many_failed() -> None:
         assert problems_of(stepper) == ()
 
 
+def test_a_call_that_reached_no_tool_is_not_said_to_have_failed_in_one() -> None:
+    """A person refused it, or there is no such tool: nothing ran."""
+    with stepping([Call(("pay", {"usd": 1})), Say("No.")], approve=True) as stepper:
+        stepper.run()
+        stepper.answer({"decision": "reject"})
+        (problem,) = problems_of(stepper)
+        assert problem.startswith("The tool `pay` did not run (rejected): A person refused")
+    with stepping([Call(("lend", {})), Say("No.")]) as stepper:
+        stepper.run_until("prep_second_request")
+        (problem,) = problems_of(stepper)
+        assert problem.startswith("The tool `lend` did not run (unknown): ")
+
+
 def test_the_answer_of_an_earlier_call_is_not_shown_as_this_one_s() -> None:
     """Before a call is sent it has no answer, and after it failed none either."""
     with stepping([Call(("pay", {"usd": 1})), Fail(500), Fail(500), Fail(500)]) as stepper:
