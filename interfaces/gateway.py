@@ -18,7 +18,7 @@ from turngraph.billing.errors import TurnConflictError
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.providers.writing.openai_messages import openai_messages
-from turngraph.state.argument_kinds import Kind, check_kinds, is_a, list_of, or_none
+from turngraph.state.argument_kinds import Kind, check_kinds, is_a, is_name, list_of, or_none
 from turngraph.state.errors import TurnValueError
 from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.result import TurnResult
@@ -171,7 +171,8 @@ def _read_request(
 def _config(data: Mapping[str, object], thread: str | None) -> RunnableConfig:
     key = thread if thread is not None else data.get("session_key")
     # The key comes from a caller and goes into a database, which takes no NUL and no surrogates.
-    if not (key is None or isinstance(key, str | int)) or not str(key).isprintable():
+    is_key = isinstance(key, str) or (isinstance(key, int) and is_name(key))
+    if key is not None and not (is_key and str(key).isprintable()):
         raise TurnValueError(
             f"`session_key` is {type(key).__name__}; it must be a text of printable characters."
         )

@@ -204,6 +204,11 @@ def _check_callable(tool: BaseTool, spec: ToolSpec) -> None:
     except ValueError:  # a function written in C may not have one
         return
     for one in parameters:
+        if one.kind is one.VAR_POSITIONAL and one.name in properties:
+            raise TurnConfigurationError(
+                f"Tool `{tool.name}` takes `*{one.name}`, and models give arguments by name. Write "
+                "out its parameters, or take one list."
+            )
         if one.kind is one.POSITIONAL_ONLY and one.name in properties:
             raise TurnConfigurationError(
                 f"Tool `{tool.name}` takes `{one.name}` by position only, and models give "

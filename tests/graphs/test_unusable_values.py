@@ -22,6 +22,7 @@ from turngraph import (
     TurngraphChatModel,
     TurnStepper,
     chat_turn,
+    handler,
     load_manifests,
     openai_messages,
 )
@@ -194,3 +195,10 @@ def test_a_value_without_a_text_is_quoted_by_its_class() -> None:
         "a int", "a Unwritable", "a list"
     ]  # fmt: skip
     assert quoted("x" * 9, 3) == "xxx…"
+
+
+def test_a_session_key_that_is_too_long_a_number_is_a_bad_request() -> None:
+    """`handler` raises nothing for what a caller has sent."""
+    for key in (BIG, -BIG, [BIG]):
+        answer = handler(chat_turn("scripted"), {"session_key": key, "input_text": "Hi"})
+        assert answer["statusCode"] == 400

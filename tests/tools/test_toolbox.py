@@ -935,6 +935,17 @@ def test_parameters_named_args_and_kwargs_are_refused_by_name() -> None:
         Toolbox.of([execute])
 
 
+def test_a_function_with_any_number_of_arguments_by_position_is_refused() -> None:
+    """LangChain offers the list to the model, and every call that gives it fails."""
+
+    def add(*numbers: int) -> int:
+        """Add them."""
+        return sum(numbers)
+
+    with pytest.raises(TurnConfigurationError, match=r"takes `\*numbers`"):
+        Toolbox.of([add])
+
+
 class Graphed(TypedDict, total=False):
     answer: str
 
