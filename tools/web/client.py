@@ -152,14 +152,15 @@ class WebClient:
     async def _send_once(self, session: "ClientSession", hop: Hop) -> WebResponse:
         from yarl import URL
 
-        try:
-            well_formed(hop.url)
-        except ValueError:
-            raise ToolException("The address is not well formed.") from None
         # `encoded=True`: yarl must not normalize the address, which was checked as it is. The host
         # is read from the same object that aiohttp connects to, so both see the same one.
-        target = URL(hop.url, encoded=True)
-        self.policy.check_literal(target.host or "", target.port or 0)
+        try:
+            well_formed(hop.url)
+            target = URL(hop.url, encoded=True)
+            host = target.host or ""
+        except ValueError:
+            raise ToolException("The address is not well formed.") from None
+        self.policy.check_literal(host, target.port or 0)
         headers = {"Accept-Encoding": ACCEPTED_ENCODINGS, "User-Agent": "turngraph"}
         headers |= hop.headers | hop.credentials
         async with session.request(
