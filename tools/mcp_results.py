@@ -44,6 +44,8 @@ def _any_result() -> "type[CallToolResult]":
 
     class AnyResult(CallToolResult):
         content: list[ContentBlock | Any] = Field(default_factory=list)
+        # An object, in the protocol's versions up to now.
+        structuredContent: Any = None  # noqa: N815  the protocol's name
 
         @field_validator("content", mode="before")
         @classmethod

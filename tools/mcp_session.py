@@ -134,7 +134,12 @@ class McpSession:
         self.stale = False
         page = await session.list_tools()
         tools = list(page.tools)
+        seen = set[str]()
         while page.nextCursor:
+            if page.nextCursor in seen:
+                again = page.nextCursor[:50]
+                raise ToolException(f"its list of tools leads back to the page {again!r}")
+            seen.add(page.nextCursor)
             page = await session.list_tools(cursor=page.nextCursor)
             tools.extend(page.tools)
         return tools

@@ -194,6 +194,8 @@ def _check_callable(tool: BaseTool, spec: ToolSpec) -> None:
             "one object. Make it the property of an object."
         )
     properties: Any = spec.parameters["properties"]
+    if not isinstance(properties, Mapping):  # no JSON schema, as its check will say
+        return
     for renamed in RENAMED & properties.keys():
         raise TurnConfigurationError(
             f"Tool `{tool.name}` has a parameter named `{renamed.removeprefix('v__')}`, which "

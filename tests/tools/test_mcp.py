@@ -129,6 +129,8 @@ def test_the_picture_of_an_error_reaches_the_model(servers: McpServers) -> None:
     [
         ({"structuredContent": {"a": 1}}, '{"a":1}'),
         ({"content": None, "structuredContent": {"a": 1}}, '{"a":1}'),
+        ({"structuredContent": [1, "a"]}, '[1,"a"]'),
+        ({"content": "plain", "structuredContent": "data"}, "plain"),
         ({"content": "plain"}, "plain"),
         ({"content": {"type": "text", "text": "one"}}, "one"),
         ({"content": [{"type": "video", "data": "x", "mimeType": "video/mp4"}, "and"]}, None),
@@ -266,6 +268,22 @@ def test_an_answer_over_http_that_cannot_be_read_is_told_at_once(body: str, kind
             output = Toolbox.of(servers.tools()).run("buy", {}, call_id="c", timeout_s=50)
     assert output.status == "error"
     assert "`shop` gave an answer that is no MCP message" in output.content
+
+
+def test_a_list_of_tools_without_end_is_refused(tmp_path: Path) -> None:
+    """Its pages were asked for until the time was over."""
+    endless = OWN_SERVER.replace("| MORE]}", '| MORE], "nextCursor": "again"}')
+    (tmp_path / "server.py").write_text(f"MORE = {{}}\n{endless}")
+    connection = {
+        "transport": "stdio",
+        "command": sys.executable,
+        "args": ["-S", str(tmp_path / "server.py")],
+    }
+    with (
+        McpServers({"shop": connection}, connect_timeout_s=50) as servers,
+        pytest.raises(TurnConfigurationError, match="leads back to the page 'again'"),
+    ):
+        servers.tools()
 
 
 def test_a_slow_start_is_waited_for_as_configured() -> None:

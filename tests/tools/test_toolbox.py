@@ -235,6 +235,12 @@ def test_a_reference_that_leads_nowhere_is_refused_by_name(member: Any, message:
         Toolbox.of([schemed({"type": "object", "properties": {"n": member}})])
 
 
+@pytest.mark.parametrize("schema", [{"properties": []}, {"properties": 5}, {"type": 5}])
+def test_what_is_no_schema_is_refused_by_the_name_of_its_tool(schema: Any) -> None:
+    with pytest.raises(TurnConfigurationError, match="tool `t`"):
+        Toolbox.of([schemed({"type": "object", **schema})])
+
+
 def test_a_ref_in_a_value_is_data() -> None:
     """LangChain follows it, and refuses the tool."""
     member = {"default": {"$ref": "x"}, "enum": [{"$ref": "x"}]}
