@@ -82,6 +82,12 @@ class Line(Inspector):
         """Calls `watcher` after every move of this line."""
         self._watchers.append(watcher)
 
+    def on_step(self, watcher: Callable[[], None]) -> None:
+        """Calls `watcher` after each step of a run that goes on, on any line. It must return at
+        once: it is called on the thread that runs the graph.
+        """
+        self._timeline.session.step_watchers.append(watcher)
+
     @property
     def line_state(self) -> LineState:
         """All steps of this line and the number of the one it stands at."""
@@ -97,6 +103,7 @@ class Line(Inspector):
         line = type(self).__new__(type(self))
         session = Session(self.graph, self._timeline.session.config, self.context)
         session.event_watchers = self._timeline.session.event_watchers
+        session.step_watchers = self._timeline.session.step_watchers
         line._join(self._walk, name, session, state.steps)
         line.line_state = state
         line._states = self._states

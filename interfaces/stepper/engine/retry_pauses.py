@@ -63,6 +63,10 @@ class RetryPauses:
             del self._by_turn[event.turn_id]
         self._tell(tuple(self._by_turn.values()))
 
+    def tell_again(self) -> None:
+        """Tells the pauses as they are: what is told with them has changed."""
+        self._tell(tuple(self._by_turn.values()))
+
     def end(self) -> None:
         """Forgets the pauses: the move was stopped, or is over."""
         if self._by_turn:

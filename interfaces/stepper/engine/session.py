@@ -63,6 +63,7 @@ class Session:
         self.context: Final = checked_context(graph, context)
         self._controller, self._source_graph = TaskController(), graph
         self.event_watchers: list[Callable[[AnyEvent], None]] = []
+        self.step_watchers: list[Callable[[], None]] = []
         config = config_of(thread)
         configurable = config.get("configurable", {})
         thread_id = str(configurable.get("thread_id") or uuid.uuid4())

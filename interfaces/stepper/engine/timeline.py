@@ -127,6 +127,8 @@ class Timeline:
             step = await self.step()
             if step.failed or stop(step) or self._hits_any(breakpoints, step):
                 break
+            for watcher in self.session.step_watchers:
+                watcher()
         return self.now
 
     async def answer(self, value: object, question: str | None) -> Step:
@@ -170,6 +172,7 @@ class Timeline:
         """
         stands_at_end = not self._has_steps_ahead
         session.event_watchers = self.session.event_watchers
+        session.step_watchers = self.session.step_watchers
         self.session = session
         if step is not None:
             self.steps = (*self.steps, step)

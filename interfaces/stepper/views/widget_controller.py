@@ -1,7 +1,9 @@
 """The widget without its library: which line it shows, and what a message from the browser does."""
 
+import asyncio
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses, TellPauses
@@ -14,6 +16,10 @@ from turngraph.state.json_types import JsonObject
 
 __all__ = ["WidgetController"]
 
+_QUICK_S: Final = 0.2
+"""A run is not followed more often than this: to draw each of many quick steps would slow it down.
+"""
+
 
 class WidgetController:
     """Does what the widget's buttons ask.
@@ -21,8 +27,8 @@ class WidgetController:
     Args:
         stepper: the line that is shown first.
         refresh: is called when there is something to draw.
-        tell_pauses: is given the pauses before a call is sent again, as they begin and end, on the
-            thread that runs the walk.
+        tell_pauses: is given the pauses before a call is sent again, as they begin and end, and
+            while a run goes on, on the thread that runs the walk.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class WidgetController:
         self._handled = 0
         self._lock = threading.Lock()  # clicks come from changing threads
         self._watched: set[Stepper] = set()
+        self._is_following = False
 
     def act(self, message: Message) -> None:
         """Does what a button asks. A refusal is shown beside the field that it is about."""
@@ -61,6 +68,7 @@ class WidgetController:
         """Follows the moves of the line that is shown, also those made by a cell."""
         if not self._watched:  # events are those of all lines of a walk
             self.stepper.on_event(self._pauses)
+            self.stepper.on_step(self._follow_run)
         if self.stepper not in self._watched:
             self._watched.add(self.stepper)
             self.stepper.on_move(self._follow)
@@ -105,6 +113,17 @@ class WidgetController:
     def _show_line(self, line: Stepper) -> None:
         self.stepper = line
         self.watch()
+
+    def _follow_run(self) -> None:
+        """Lets the page show where a run is. Called on the loop that runs it."""
+        if not self._is_following:
+            self._is_following = True
+            asyncio.get_running_loop().call_later(_QUICK_S, self._tell_where)
+
+    def _tell_where(self) -> None:
+        self._is_following = False
+        if self._lock.locked():  # or the run is over, and drawn
+            self._pauses.tell_again()
 
     def _follow(self) -> None:
         # A button's own move is drawn when it is over.

@@ -106,6 +106,7 @@ def pauses_view(stepper: Stepper, pauses: Collection[RetryPause]) -> JsonObject:
     return {
         "waits": [{"text": printable(str(each)), "seconds": each.seconds_left} for each in pauses],
         "headline": headline(stepper),
+        "graph": graph_name(stepper),
         "svg": graph_svg(stepper, "retrying" if pauses else "running"),
     }
 

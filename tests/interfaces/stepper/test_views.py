@@ -1,6 +1,8 @@
 """The views show everything a turn holds, no markup from outside, and never a key."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,15 +11,17 @@ from xml.etree import ElementTree
 
 import pytest
 from langchain_core.tools import tool
-from langgraph.graph import START, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
 
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.turns import KEY, ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.page import graph_svg, page, pane_texts
 from turngraph.interfaces.stepper.views.panes import PANES, panes_of
 from turngraph.interfaces.stepper.views.widget_controller import WidgetController
+from turngraph.interfaces.stepper.views.widget_view import pauses_view
 from turngraph.scripted import Call, Say, ScriptedModel
 
 ALLOWED = {
@@ -281,3 +285,29 @@ def pending() -> Iterator[WidgetController]:
     with ScriptedModel() as model, TurnStepper(turn_on(model), ask("Hi")) as stepper:
         stepper.run_until("call_llm")
         yield WidgetController(stepper, lambda: None)
+
+
+def test_a_long_run_is_followed_while_it_goes_on() -> None:
+    """The page shows the node that runs, and not the one with which the run began."""
+    seen = threading.Event()
+
+    async def slow(state: MessagesState) -> dict[str, Any]:
+        assert await asyncio.to_thread(seen.wait, 60), "nobody was told where the run is"
+        return {}
+
+    builder = StateGraph(MessagesState).add_node("quick", lambda state: {}).add_node("slow", slow)
+    builder.add_edge(START, "quick").add_edge("quick", "slow")
+    with TurnStepper(builder.compile(), ask("Hi")) as stepper:
+        told: list[Any] = []
+
+        def tell(pauses: tuple[RetryPause, ...]) -> None:
+            told.append(pauses_view(stepper, pauses))
+            seen.set()
+
+        controller = WidgetController(stepper, lambda: None, tell)
+        controller.watch()
+        controller.act({"action": "run"})
+        assert stepper.now.finished
+        assert told[0]["headline"] == "main · step 1: quick → slow"
+        assert 'data-node="slow" data-mark="running"' in told[0]["svg"]
+        assert told[0]["waits"] == []

@@ -214,8 +214,7 @@ function render({ model, el }) {
     next.replaceChildren(...said.split("`").map((part, n) => (n % 2 ? make("code", {}, part) : part)));
   };
   root.addEventListener("input", drawNext);
-  const drawGraph = (svg) => {
-    const path = model.get("view").graph;
+  const drawGraph = (svg, path) => {
     graphNote.textContent = path ? `in ${path}` : "";
     drawn.replaceChildren(path ? make("p", {}, `in ${path}`) : "", picture(svg));
   };
@@ -240,7 +239,7 @@ function render({ model, el }) {
     if (view.handled >= sent && wanted !== null && wanted !== view.position) send("jump", { step: wanted });
     else if (view.handled >= sent) { wanted = null; slider.value = view.position; }
     slider.setAttribute("aria-valuetext", view.steps[view.position]);
-    drawGraph(view.svg);
+    drawGraph(view.svg, view.graph);
     for (const name of [...Object.keys(view.panes), "timeline"]) drawPane(name, view);
     showRefusal(view.refusal);
     drawNext();
@@ -261,12 +260,14 @@ function render({ model, el }) {
   });
   // While a move is under way, the view is that of its beginning: only where it is follows.
   const drawPauses = () => {
-    const { waits, headline: at, svg } = model.get("pauses");
+    const { waits, headline: at, svg, graph } = model.get("pauses");
     pauses.show(waits);
     const isMoving = root.closest("[aria-busy=true]") ?? root.querySelector("[aria-busy=true]");
     if (svg === undefined || !isMoving) return;
     headline.textContent = `${waits.length ? choices.signs.retrying : choices.signs.running} ${at}`;
-    drawGraph(svg);
+    next.textContent = "The run is under way.";
+    next.dataset.said = "";
+    drawGraph(svg, graph);
   };
   model.on("change:view", draw);
   model.on("change:pauses", drawPauses);
