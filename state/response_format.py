@@ -92,11 +92,16 @@ def answer_adapter(kind: Any) -> TypeAdapter[Any]:
     """Returns what reads JSON as the class `kind`. Raises TurnConfigurationError if nothing can."""
     try:
         adapter = TypeAdapter(kind)
-        adapter.json_schema()
+        root = adapter.json_schema().get("type", "object")
     except (PydanticUserError, NameError, TypeError) as exc:
         raise TurnConfigurationError(
             f"`{kind.__name__}` cannot be a `response_format`: {str(exc).splitlines()[0]}"
         ) from exc
+    if root != "object":
+        raise TurnConfigurationError(
+            f"`{kind.__name__}` cannot be a `response_format`: its JSON is of the type `{root}`, "
+            "and vendors take objects. Make it the field of a class."
+        )
     return adapter
 
 

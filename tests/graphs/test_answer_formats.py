@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, NotRequired, TypeVar
 import pydantic.v1
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 from typing_extensions import TypedDict
 
 from tests.turns import Run, ask, both_apis, both_ways, config, result_of, streamed_or_not, turn_on
@@ -346,3 +346,10 @@ def test_a_schema_that_refers_to_what_it_does_not_hold_is_refused(schema: dict[s
     form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
     with pytest.raises(TurnConfigurationError, match="which it does not hold"):
         chat_turn("scripted", response_format=form)
+
+
+@pytest.mark.parametrize("inner", [list[int], str, int])
+def test_a_class_whose_json_is_no_object_is_refused_when_the_turn_is_built(inner: Any) -> None:
+    """Vendors refuse it with 400, once the turn has begun."""
+    with pytest.raises(TurnConfigurationError, match="vendors take objects"):
+        chat_turn("scripted", response_format=RootModel[inner])
