@@ -71,19 +71,21 @@ async def ask(session: aiohttp.ClientSession, url: str, *, stream: bool) -> floa
     return first
 
 
-async def sample(session: aiohttp.ClientSession, gateway: Gateway, *, stream: bool) -> None:
+async def sample(gateway: Gateway, *, stream: bool) -> None:
     """One figure of CPU; of streams also the waiting times of one client alone."""
     before, left = gateway.cpu_s(), iter(range(REQUESTS))
+    # New connections: a gateway may be closing those that were idle while others were asked.
+    async with aiohttp.ClientSession() as session:
 
-    async def client() -> None:
-        for _ in left:
-            await ask(session, gateway.url, stream=stream)
+        async def client() -> None:
+            for _ in left:
+                await ask(session, gateway.url, stream=stream)
 
-    await asyncio.gather(*(client() for _ in range(AT_ONCE)))
-    gateway.cpu_ms[stream].append((gateway.cpu_s() - before) / REQUESTS * 1e3)
-    if stream:
-        waits = [await ask(session, gateway.url, stream=True) for _ in range(WARM)]
-        gateway.first_ms.append(median(waits) * 1e3)
+        await asyncio.gather(*(client() for _ in range(AT_ONCE)))
+        gateway.cpu_ms[stream].append((gateway.cpu_s() - before) / REQUESTS * 1e3)
+        if stream:
+            waits = [await ask(session, gateway.url, stream=True) for _ in range(WARM)]
+            gateway.first_ms.append(median(waits) * 1e3)
 
 
 async def measure(gateways: Sequence[Gateway], seed: int) -> None:
@@ -94,10 +96,10 @@ async def measure(gateways: Sequence[Gateway], seed: int) -> None:
             await until_up(session, gateway)
             for n in range(WARM):
                 await ask(session, gateway.url, stream=n % 2 == 0)
-        for _ in range(ROUNDS):
-            for gateway in order.sample(gateways, len(gateways)):
-                for stream in (False, True):
-                    await sample(session, gateway, stream=stream)
+    for _ in range(ROUNDS):
+        for gateway in order.sample(gateways, len(gateways)):
+            for stream in (False, True):
+                await sample(gateway, stream=stream)
 
 
 async def until_up(session: aiohttp.ClientSession, gateway: Gateway) -> None:
