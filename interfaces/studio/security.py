@@ -85,10 +85,10 @@ class LoopbackGuard:
         if not names_this_machine(headers.get("host", "")):
             text = "The studio answers only to 127.0.0.1 and localhost.\n"
             await PlainTextResponse(text, 421)(scope, receive, send)
+        elif self._is_token(_query_token(scope)):  # also where the browser has the cookie already
+            await self._enter(scope)(scope, receive, send)
         elif self._is_token(cookie_in(headers, self._cookie)):
             await self._app(scope, receive, send)
-        elif self._is_token(_query_token(scope)):
-            await self._enter(scope)(scope, receive, send)
         else:
             text = (
                 "This address needs its token. Open the whole address that `turngraph studio` has "

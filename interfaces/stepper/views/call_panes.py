@@ -8,7 +8,7 @@ from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.model_calls import model_calls
 from turngraph.interfaces.stepper.views.pane import Pane
-from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown_request
+from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown_request, when_sent
 from turngraph.interfaces.stepper.views.status import calls_model_next
 
 __all__ = ["CALL_PANES"]
@@ -26,9 +26,7 @@ def _request(stepper: Stepper, call: int | None = None) -> Pane:
 
 
 def _when(stepper: Stepper, request: ShownRequest) -> str:
-    if request.wire.sent:
-        return "sent"
-    return "sent after this step" if stepper.looks_back else "about to be sent"
+    return "sent" if request.wire.sent else when_sent(stepper)
 
 
 def _call_of(stepper: Stepper, number: int) -> str:

@@ -8,7 +8,7 @@ from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest, request_of
 from turngraph.interfaces.stepper.views.model_calls import shown_call
 
-__all__ = ["ShownRequest", "shown_request"]
+__all__ = ["ShownRequest", "shown_request", "when_sent"]
 
 
 class ShownRequest(NamedTuple):
@@ -45,3 +45,15 @@ def shown_request(stepper: Stepper, call: int | None = None) -> ShownRequest | N
             None if wire is None else ShownRequest(wire, str(wire), chosen.number)
         )
     return known[chosen.number]
+
+
+def when_sent(stepper: Stepper) -> str:
+    """Says of the request that comes next where the stepper stands whether it is sent as it is."""
+    if not stepper.looks_back:
+        return "about to be sent"
+    for step in stepper.timeline[len(stepper.steps_so_far) :]:
+        if step.kind == "edit":
+            return "before an edit"
+        if any(run.task.calls_model for run in step.runs):
+            return "sent after this step"
+    return "not sent"

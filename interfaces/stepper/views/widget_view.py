@@ -20,7 +20,7 @@ from turngraph.interfaces.stepper.views.next_step import next_step
 from turngraph.interfaces.stepper.views.page import graph_svg, open_panes
 from turngraph.interfaces.stepper.views.panes import graph_name, headline, panes_of
 from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
-from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown_request
+from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown_request, when_sent
 from turngraph.interfaces.stepper.views.state_edits import state_fields
 from turngraph.interfaces.stepper.views.status import shown_steps, turn_mark, why_no_step
 from turngraph.interfaces.stepper.views.turn_edits import turn_fields
@@ -83,6 +83,7 @@ def widget_view(
         "next": next_step(stepper)._asdict(),
         "turn": None if request is None or request.wire.sent else turn_fields(stepper),
         "body": _editable_body(request),
+        "when": when_sent(stepper),
         "edits": _edits(request),
         "confirmation": _confirmation(stepper, request),
         "model_calls": [{"number": each.number, "name": each.name} for each in calls],

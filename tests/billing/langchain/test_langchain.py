@@ -1,7 +1,9 @@
 """The ledger for people who do not use the turn: LangChain's agents, and any chat model."""
 
 import asyncio
+import importlib.util
 import json
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -24,8 +26,10 @@ from tests.billing.langchain.metered import (
     model,
 )
 from turngraph.billing.budget import Budget
+from turngraph.billing.langchain import middleware
 from turngraph.billing.langchain.callback import LedgerCallback
 from turngraph.billing.langchain.middleware import LedgerMiddleware
+from turngraph.billing.ledger import Ledger
 from turngraph.scripted import Call, Cut, Fail, Raw, Say, ScriptedModel
 from turngraph.state.errors import BudgetExceededError, TurnConfigurationError
 from turngraph.state.payer import Payer
@@ -275,3 +279,20 @@ def test_a_ledger_alone_is_enough(book: Any, server: ScriptedModel) -> None:
     one.invoke(given)
     model(server).invoke("Hi", {"callbacks": [LedgerCallback(book.ledger)]})
     assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == ["settled"] * 2
+
+
+def test_without_langchain_the_middleware_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its module can be imported all the same, as `from turngraph import *` does."""
+    monkeypatch.setitem(sys.modules, "langchain.agents.middleware", None)
+    spec = importlib.util.spec_from_file_location("middleware_alone", middleware.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    alone = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(alone)
+    with (
+        Ledger("sqlite://") as ledger,
+        pytest.raises(TurnConfigurationError, match=r"pip install 'turngraph\[langchain\]'"),
+    ):
+        alone.LedgerMiddleware(ledger)

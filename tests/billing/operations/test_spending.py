@@ -323,13 +323,19 @@ def test_a_damaged_window_of_a_budget_lets_no_call_through(
         assert len(model.requests) == 1
 
 
-def test_a_window_that_is_damaged_while_a_call_runs_is_a_named_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    ["update budget_window set settled_nano = 'garbage'", "delete from budget_window"],
+)
+def test_a_window_that_is_damaged_while_a_call_runs_is_a_named_error(
+    tmp_path: Path, statement: str
+) -> None:
     """Its charge would be lost in a sum that counts a text as zero."""
     url = f"sqlite:///{tmp_path}/l.db"
 
     def damage(event: object) -> None:
         with closing(sqlite3.connect(tmp_path / "l.db")) as database, database:
-            database.execute("update budget_window set settled_nano = 'garbage'")
+            database.execute(statement)
 
     with Ledger(url, budgets=(Budget(usd="1"),)) as ledger, ScriptedModel() as model:
         turn = turn_on(model, ledger=ledger, on_event=damage)

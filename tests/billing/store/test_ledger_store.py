@@ -631,3 +631,13 @@ def test_whoever_comes_while_the_spool_is_played_back_waits_for_it(open_book: Op
     assert book.begin().reply == "{}"
     second.join()
     assert found == ["{}"]
+
+
+def test_a_database_named_by_a_uri_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Ledger(f"sqlite:///file:{tmp_path}/turns.db?uri=true") as ledger:
+            assert ledger.list_budgets() == ()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "turns.db").stat().st_mode & 0o777 == 0o600

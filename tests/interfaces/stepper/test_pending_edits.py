@@ -71,6 +71,16 @@ def test_an_earlier_step_does_not_say_that_its_request_will_be_sent(stepper: Tur
     stepper.step()
     stepper.back()
     assert panes_of(stepper)["request"].note == "call 1, sent after this step, edited"
+    stepper.back()
+    assert panes_of(stepper)["request"].note == "call 1, before an edit"
+    assert widget_view(stepper)["when"] == "before an edit"
+
+
+def test_a_request_that_its_line_never_sent_is_called_that(stepper: TurnStepper) -> None:
+    stepper.run_until("call_llm")
+    fork = stepper.fork("other")
+    fork.back()
+    assert panes_of(fork)["request"].note == "call 1, not sent"
 
 
 def test_a_comparison_shows_what_each_line_has_sent() -> None:

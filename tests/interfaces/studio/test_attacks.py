@@ -48,6 +48,10 @@ def test_the_token_becomes_a_cookie_that_no_script_reads(studio: Studio) -> None
     cookie = headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
+    # Also where the browser has the cookie already.
+    known = {"Cookie": studio.cookie}
+    status, _, headers = studio.send("GET", f"/?token={studio.token}", None, known)
+    assert (status, headers["location"]) == (303, "/")
     _, _, headers = studio.send("GET", f"//evil.example/?token={studio.token}")
     assert headers["location"].startswith("/evil.example")
 

@@ -6,11 +6,18 @@ export function content(pane) {
   return pane.rows.length ? [table(pane)] : pane.text ? [make("pre", {}, pane.text)] : [];
 }
 
+// What is said of a request by when it is sent, as the pane's note has it.
+const REQUESTS = {
+  "about to be sent": "The pending request: the very JSON that will be sent.",
+  "sent after this step": "The request that was sent after this step. A change starts a fork.",
+  "before an edit": "The request before an edit: what was sent stands at a later step. A change starts a fork.",
+  "not sent": "The request as it stood here. It was not sent. A change starts a fork.",
+};
+
 // The controls of a pane beside its content: fields and choices.
 export function controls(name, view, choices, send) {
   if (name === "request" && view.body)
-    return [withConfirmation(view.confirmation, field("request", isPast(view) ? "The request that was sent after this step. A change starts a fork."
-      : "The pending request: the very JSON that will be sent.", view.body, true,
+    return [withConfirmation(view.confirmation, field("request", REQUESTS[view.when], view.body, true,
       ["Change this request only", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" }),
         "Step then sends this JSON. Later requests of the turn stay as they are."])),
       view.edits.length ? edited(view) : null, view.turn && turnForm(view.turn, send)].filter(Boolean);
