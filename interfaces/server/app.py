@@ -14,11 +14,11 @@ from starlette.exceptions import HTTPException
 from turngraph.interfaces.server import chat_completions, models_list
 from turngraph.interfaces.server.api_page import ERRORS
 from turngraph.interfaces.server.caller import Callers
-from turngraph.interfaces.server.caller_route import DirectRoutes, error_response
+from turngraph.interfaces.server.caller_route import DirectRoutes
 from turngraph.interfaces.server.config import ServerConfig
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.local_caller import check_reach
-from turngraph.interfaces.server.middleware import RequestGuard
+from turngraph.interfaces.server.middleware import RequestGuard, error_response
 from turngraph.interfaces.server.passthrough import endpoint as passthrough
 from turngraph.interfaces.server.responses import endpoint as responses
 from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, open_service

@@ -4,15 +4,14 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from turngraph.interfaces.server.errors import error_of
+from turngraph.interfaces.server.middleware import error_response
 from turngraph.interfaces.server.service import identify, service_of
 from turngraph.state.errors import TurngraphError
 
-__all__ = ["CallerRoute", "DirectRoutes", "error_response"]
+__all__ = ["CallerRoute", "DirectRoutes"]
 
 
 class CallerRoute(APIRoute):
@@ -65,9 +64,3 @@ class DirectRoutes:
         except TurngraphError as exc:
             response = error_response(exc)
         await response(scope, receive, send)
-
-
-def error_response(exc: TurngraphError) -> JSONResponse:
-    """The answer to a request that raised `exc`."""
-    error = error_of(exc)
-    return JSONResponse(error.body, error.status, error.headers)

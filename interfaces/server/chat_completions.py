@@ -21,7 +21,7 @@ from turngraph.interfaces.server.request_claims import Ended, finish
 from turngraph.interfaces.server.request_rows import (
     ResponseRow,
     add_response,
-    delete_response,
+    discard_response,
 )
 from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, unless_gone
 from turngraph.interfaces.server.stored_requests import REPLAYED, error_answer, replayed_error
@@ -103,7 +103,7 @@ async def _start(
     try:
         return await service.start(caller, planned.plans, tokens, note_thread)
     except BaseException:
-        await store.arun(delete_response, row.account, row.response_id)
+        await store.arun(discard_response, row)
         raise
 
 

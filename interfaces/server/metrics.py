@@ -52,14 +52,12 @@ class Metrics:
         tokens = Counter("turngraph_tokens", "Tokens used.", ["model", "kind"], **into)
         cost = Counter("turngraph_cost_usd", "US dollars charged.", ["model"], **into)
         # Looking a counter up by its labels takes longer than counting.
-        self._requests, self._request_seconds = (
-            cache(requests.labels),
-            cache(request_seconds.labels),
-        )
+        self._requests = cache(requests.labels)
+        self._request_seconds = cache(request_seconds.labels)
         self._first_token_seconds = cache(first_token_seconds.labels)
-        self._turns, self._tokens, self._cost = map(
-            cache, (turns.labels, tokens.labels, cost.labels)
-        )
+        self._turns = cache(turns.labels)
+        self._tokens = cache(tokens.labels)
+        self._cost = cache(cost.labels)
         self._running = Gauge(
             "turngraph_turns_running", "Turns that run.", multiprocess_mode="livesum", **into
         )

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from turngraph.interfaces.server.errors import ServerError, error_of, server_stopping
 from turngraph.interfaces.server.logs import note
 
-__all__ = ["REQUEST_ID", "RequestGuard", "new_request_id"]
+__all__ = ["REQUEST_ID", "RequestGuard", "error_response", "new_request_id"]
 
 REQUEST_ID: Final = "x-request-id"
 HEADER_BYTES: Final = 65_536
@@ -67,20 +67,21 @@ class RequestGuard:
             # uvicorn ends so what is left when the server stops, such as a body that still comes.
             if status or not _is_stopping(scope):
                 raise
-            await _answer(server_stopping(), scope, receive, send_with_id)
+            await error_response(server_stopping())(scope, receive, send_with_id)
         except Exception as exc:
             if not isinstance(exc, ServerError):
                 _log.exception("Request %s has failed", request_id)
             if status:
                 raise
-            await _answer(error_of(exc), scope, receive, send_with_id)
+            await error_response(exc)(scope, receive, send_with_id)
         finally:
             _note(scope, request_id, status, time.monotonic() - began)
 
 
-async def _answer(error: ServerError, scope: Scope, receive: Receive, send: Send) -> None:
-    answer = JSONResponse(error.body, error.status, error.headers)
-    await answer(scope, receive, send)
+def error_response(exc: Exception) -> JSONResponse:
+    """The answer to a request that raised `exc`."""
+    error = error_of(exc)
+    return JSONResponse(error.body, error.status, error.headers)
 
 
 def _is_stopping(scope: Scope) -> bool:

@@ -21,12 +21,11 @@ from turngraph.interfaces.server.request_rows import (
     RUNNING,
     ResponseRow,
     add_response,
-    delete_response,
+    discard_response,
     find_response,
     row_from,
 )
 from turngraph.interfaces.server.tables import response_t
-from turngraph.interfaces.server.unused_threads import note_deleted
 from turngraph.state.json_types import JsonObject
 
 __all__ = [
@@ -105,9 +104,7 @@ def release(tx: LedgerTransaction, row: ResponseRow, *, is_new: bool) -> None:
     """Gives a claim back of which nothing came: the request was refused, and may come again."""
     mine = tx.conn.execute(response_t.update().where(*_owned(row)).values(seen=0.0))
     if is_new and mine.rowcount == 1:
-        for thread in delete_response(tx, row.account, row.response_id) or ():
-            # It has no messages; and a retry that has the same thread may come at any time.
-            note_deleted(tx, thread)
+        discard_response(tx, row)
 
 
 def mark_started(tx: LedgerTransaction, row: ResponseRow) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "add_response",
     "delete_old",
     "delete_response",
+    "discard_response",
     "find_response",
     "is_storable",
     "models_before",
@@ -172,22 +173,34 @@ def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> li
     """Deletes a request. Returns those of its threads that nothing else needs, to be deleted; None
     if there is no such request any more: of several that delete it, one has done it.
     """
-    beside = _r.response_id.startswith(f"{response_id}{_SIDE_THREAD}", autoescape=True)
-    its = or_(_r.response_id == response_id, beside)
-    return _delete(tx, its, _r.account == account)
+    threads = _delete(tx, _its(response_id), _r.account == account)
+    return None if threads is None else note_unused(tx, threads)
+
+
+def discard_response(tx: LedgerTransaction, row: ResponseRow) -> None:
+    """Deletes a request of which nothing has run. Its threads have no messages to be deleted, and a
+    retry that has the same ones may come at any time.
+    """
+    _delete(tx, _its(row.response_id), _r.account == row.account)
 
 
 def delete_old(tx: LedgerTransaction, before: float) -> None:
     """Deletes the requests of before a time, and notes the threads that nothing needs then."""
-    _delete(tx, _r.created < before)
+    note_unused(tx, _delete(tx, _r.created < before) or ())
 
 
-def _delete(tx: LedgerTransaction, *which: ColumnElement[bool]) -> list[str] | None:
+def _its(response_id: str) -> ColumnElement[bool]:
+    beside = _r.response_id.startswith(f"{response_id}{_SIDE_THREAD}", autoescape=True)
+    return or_(_r.response_id == response_id, beside)
+
+
+def _delete(tx: LedgerTransaction, *which: ColumnElement[bool]) -> Sequence[str] | None:
+    """Deletes rows, and returns the threads that they had; None if there were none."""
     threads = tx.conn.execute(select(_r.thread).where(*which).distinct()).scalars().all()
     ids = select(_r.response_id).where(*which)
     tx.conn.execute(response_event_t.delete().where(response_event_t.c.response_id.in_(ids)))
     deleted = tx.conn.execute(response_t.delete().where(*which))
-    return note_unused(tx, threads) if deleted.rowcount else None
+    return threads if deleted.rowcount else None
 
 
 def row_from(values: Mapping[str, Any]) -> ResponseRow:

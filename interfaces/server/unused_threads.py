@@ -6,7 +6,8 @@ the last row that needs it, so that its messages are deleted even if the process
 if the checkpointer's database does not answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from sqlalchemy import select
 
@@ -16,14 +17,16 @@ from turngraph.interfaces.server.tables import conversation_t, response_t, unuse
 __all__ = ["note_deleted", "note_unused", "unused_among", "unused_threads"]
 
 _u = unused_thread_t.c
+_AT_ONCE: Final = 500
+"""How many threads one statement names: a database takes so and so many parameters at most."""
 
 
 def note_unused(tx: LedgerTransaction, threads: Sequence[str]) -> list[str]:
     """Notes the unused ones among `threads`, and returns them."""
     unused = unused_among(tx, threads)
     insert = INSERT[tx.conn.dialect.name](unused_thread_t).on_conflict_do_nothing()
-    for thread in unused:
-        tx.conn.execute(insert, {"thread": thread})
+    if unused:
+        tx.conn.execute(insert, [{"thread": thread} for thread in unused])
     return unused
 
 
@@ -45,10 +48,14 @@ def note_deleted(tx: LedgerTransaction, thread: str) -> None:
 
 def unused_among(tx: LedgerTransaction, threads: Sequence[str]) -> list[str]:
     """Those of `threads` that no request and no conversation needs."""
-    left = [*dict.fromkeys(threads)]
+    named = [*dict.fromkeys(threads)]
+    parts = [named[n : n + _AT_ONCE] for n in range(0, len(named), _AT_ONCE)]
+    return [thread for part in parts for thread in _unused(tx, part)]
+
+
+def _unused(tx: LedgerTransaction, threads: list[str]) -> Iterable[str]:
     for table in (response_t, conversation_t):
-        if left:
-            needed = select(table.c.thread).where(table.c.thread.in_(left))
-            used = {*tx.conn.execute(needed).scalars()}
-            left = [thread for thread in left if thread not in used]
-    return left
+        needed = select(table.c.thread).where(table.c.thread.in_(threads))
+        used = {*tx.conn.execute(needed).scalars()}
+        threads = [thread for thread in threads if thread not in used]
+    return threads

@@ -13,8 +13,11 @@ import pytest
 from tests.interfaces.server.serving import Vendor, client, config_of, model_config, serving
 from tests.interfaces.server.test_operations import eventually
 from turngraph.billing.ledger import Ledger
+from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.config import ServerConfig, StoreSettings
 from turngraph.interfaces.server.request_rows import delete_response
+from turngraph.interfaces.server.tables import create_server_tables
+from turngraph.interfaces.server.unused_threads import note_unused, unused_threads
 from turngraph.scripted import Call, Say
 
 ASK: list[Any] = [{"role": "user", "content": "Hi"}]
@@ -144,3 +147,18 @@ def test_a_request_that_found_no_place_leaves_no_thread_to_delete(
             vendor.held = False
         assert first.result(60).output_text == "one"
         assert count_of(tmp_path, "server_unused_thread") == 0
+
+
+def test_more_threads_than_a_statement_may_name_are_forgotten_at_once() -> None:
+    """As after the days were lowered."""
+    threads = [f"t{n}" for n in range(1_200)]
+
+    def forget(tx: LedgerTransaction) -> list[str]:
+        driver: Any = tx.conn.connection.driver_connection
+        driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        assert note_unused(tx, threads) == threads
+        return unused_threads(tx)
+
+    with Ledger("sqlite://") as ledger:
+        ledger.store.run(create_server_tables)
+        assert sorted(ledger.store.run(forget)) == sorted(threads)
